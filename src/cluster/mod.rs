@@ -1,0 +1,135 @@
+//! The API server: discovery, watches, live state, apply, delete.
+//!
+//! The engine sees it through [`Cluster`] only.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use crate::object::schema::Schema;
+use crate::object::{ApiVersion, GroupKind, Kinds, ObjectId};
+
+/// Something that happened in the cluster, in the order in which the watch of its kind told it.
+#[derive(Debug)]
+pub enum ClusterEvent {
+    /// Discovery was refreshed.
+    Kinds(Arc<Kinds>),
+    /// A list of this kind begins: what it does not show before [`ClusterEvent::Synced`] has gone.
+    Listing(GroupKind),
+    /// An object as it is now, whole, in the kind's watched version. Only passed through, never kept.
+    Seen(Box<Value>),
+    /// An object has gone; the last state the server sent.
+    Gone(Box<Value>),
+    /// The list of this kind was read to its end; from here on events follow.
+    Synced(GroupKind),
+    /// The kind cannot be listed or watched (forbidden, gone). Tried again by itself.
+    Unwatched(GroupKind, String),
+}
+
+/// What to delete, exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteRequest {
+    /// The object.
+    pub id: ObjectId,
+    /// The UID it must still have.
+    pub uid: String,
+    /// The resourceVersion it must still have.
+    pub resource_version: String,
+}
+
+/// One API server, as the engine sees it. Every call has a timeout and honours 429 with Retry-After.
+pub trait Cluster: Send + Sync + 'static {
+    /// The kinds as of the latest discovery.
+    fn kinds(&self) -> Arc<Kinds>;
+
+    /// Watches exactly these kinds from now on (unknown ones are ignored until discovery knows them). Namespaces and
+    /// CustomResourceDefinitions are always watched in addition.
+    fn watch(&self, kinds: Vec<GroupKind>);
+
+    /// Up to `limit` events that wait, oldest first. Never blocks. The queue behind it is bounded and pushes back on the watches.
+    fn events(&self, limit: usize) -> Vec<ClusterEvent>;
+
+    /// Resolves when [`Cluster::events`] has something to give.
+    fn changed(&self) -> BoxFuture<'static, ()>;
+
+    /// Schema of one group-version, cached by the server's hash.
+    fn schema(&self, api_version: &ApiVersion) -> BoxFuture<'static, Result<Schema, ClusterError>>;
+
+    /// The live object in `version` (preferred one when `None`); `Ok(None)` when the server answers 404.
+    fn get(&self, id: &ObjectId, version: Option<&str>) -> BoxFuture<'static, Result<Option<Value>, ClusterError>>;
+
+    /// Server-side apply with our field manager of an object that names its apiVersion. With `force`, fields of others are taken over.
+    /// Returns the live object. `dry_run`: nothing is stored.
+    fn apply(
+        &self,
+        id: &ObjectId,
+        object: Value,
+        force: bool,
+        dry_run: bool,
+    ) -> BoxFuture<'static, Result<Value, ClusterError>>;
+
+    /// JSON patch (RFC 6902) in `version`. Returns the live object.
+    fn patch(
+        &self,
+        id: &ObjectId,
+        version: Option<&str>,
+        patch: Value,
+    ) -> BoxFuture<'static, Result<Value, ClusterError>>;
+
+    /// Deletes with background propagation and both preconditions. Gone already: `Ok`.
+    fn delete(&self, request: DeleteRequest) -> BoxFuture<'static, Result<(), ClusterError>>;
+}
+
+/// Why a call to the API server failed. Messages are the server's, with the object named by the caller.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No answer in time, or no connection: worth trying again.
+    #[error("the API server does not answer: {0}")]
+    Unreachable(String),
+    /// 429 or 5xx after the retries of one call: worth trying again.
+    #[error("the API server is busy: {0}")]
+    Busy(String),
+    /// 401 or 403.
+    #[error("not allowed: {0}")]
+    Forbidden(String),
+    /// 404 for something other than a GET of the object: the kind or the namespace is missing.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// 409 of a server-side apply: field and owner of each conflict.
+    #[error("{}", conflict_text(.0))]
+    FieldConflict(Vec<FieldConflict>),
+    /// 409 of anything else: the object moved, read it again.
+    #[error("the object changed in the meantime: {0}")]
+    Changed(String),
+    /// 422 or 400: the object is not acceptable as it is; the text names the field.
+    #[error("{0}")]
+    Invalid(String),
+    /// The kind is not served.
+    #[error("the API server does not serve {0}")]
+    UnknownKind(GroupKind),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// One field that another manager owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldConflict {
+    /// The field as the server prints it, for example `.spec.replicas`.
+    pub field: String,
+    /// The server's text, which names the other manager.
+    pub message: String,
+}
+
+fn conflict_text(conflicts: &[FieldConflict]) -> String {
+    let each: Vec<_> = conflicts.iter().map(|conflict| format!("{}: {}", conflict.field, conflict.message)).collect();
+    format!("fields are owned by others: {}", each.join("; "))
+}
+
+impl ClusterError {
+    /// Whether the same call may succeed later without anything else changing.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Busy(_) | Self::Changed(_))
+    }
+}

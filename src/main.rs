@@ -1,0 +1,3 @@
+//! The `kubeferry` binary: arguments -> configuration -> run -> exit code.
+
+fn main() {}

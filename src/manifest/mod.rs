@@ -1,0 +1,1 @@
+//! Documents in Git: reading, indexing, editing bytes, placing and writing new ones.

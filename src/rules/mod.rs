@@ -1,0 +1,1 @@
+//! The rules file: schema, compiled rules, matching, paths, reload.

@@ -1,0 +1,1 @@
+//! The planner (pure) and the engine that carries out its plans.
