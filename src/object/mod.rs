@@ -1,13 +1,18 @@
 //! What an object is: identity, paths, field sets, schema, cleaning, equality, masking. Pure; imports nothing of the
 //! other modules.
 
+pub mod digest;
+pub mod fieldset;
 pub mod identity;
 pub mod kind;
 pub mod path;
 pub mod repo_path;
 pub mod schema;
 
+pub use digest::Digest;
+pub use fieldset::FieldSet;
 pub use identity::{ApiVersion, GroupKind, ObjectId};
 pub use kind::{Kind, Kinds};
 pub use path::{FieldPath, PathElement, Scalar};
 pub use repo_path::RepoPath;
+pub use schema::{ListKind, Schema, SchemaView};
