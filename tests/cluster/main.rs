@@ -1,0 +1,8 @@
+//! The cluster module against a real API server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/envtest.rs"]
+mod envtest;
+
+mod server;
