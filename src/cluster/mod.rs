@@ -1,6 +1,6 @@
 //! The API server: discovery, watches, live state, apply, delete.
 //!
-//! The engine sees it through [`Cluster`] only.
+//! The engine sees it through [`Cluster`] only; [`ApiServer`] is the real one.
 
 use std::sync::Arc;
 
@@ -9,6 +9,34 @@ use serde_json::Value;
 
 use crate::object::schema::Schema;
 use crate::object::{ApiVersion, GroupKind, Kinds, ObjectId};
+
+mod address;
+mod backoff;
+mod calls;
+mod client;
+mod configmap;
+mod definition;
+mod discovery;
+mod error;
+mod events;
+mod lease;
+mod queue;
+mod refresh;
+mod request;
+mod schemas;
+mod server;
+mod stream;
+#[cfg(test)]
+mod stub;
+mod watch;
+
+pub use calls::FieldManager;
+pub use client::{ClusterOptions, Connection};
+pub use configmap::{ConfigMapText, ConfigMapWatch};
+pub use error::{ClusterError, FieldConflict};
+pub use events::{Event, EventLevel, Events};
+pub use lease::{Leadership, Lease, LeaseName};
+pub use server::ApiServer;
 
 /// Something that happened in the cluster, in the order in which the watch of its kind told it.
 #[derive(Debug)]
@@ -79,57 +107,4 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Deletes with background propagation and both preconditions. Gone already: `Ok`.
     fn delete(&self, request: DeleteRequest) -> BoxFuture<'static, Result<(), ClusterError>>;
-}
-
-/// Why a call to the API server failed. Messages are the server's, with the object named by the caller.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// No answer in time, or no connection: worth trying again.
-    #[error("the API server does not answer: {0}")]
-    Unreachable(String),
-    /// 429 or 5xx after the retries of one call: worth trying again.
-    #[error("the API server is busy: {0}")]
-    Busy(String),
-    /// 401 or 403.
-    #[error("not allowed: {0}")]
-    Forbidden(String),
-    /// 404 for something other than a GET of the object: the kind or the namespace is missing.
-    #[error("not found: {0}")]
-    NotFound(String),
-    /// 409 of a server-side apply: field and owner of each conflict.
-    #[error("{}", conflict_text(.0))]
-    FieldConflict(Vec<FieldConflict>),
-    /// 409 of anything else: the object moved, read it again.
-    #[error("the object changed in the meantime: {0}")]
-    Changed(String),
-    /// 422 or 400: the object is not acceptable as it is; the text names the field.
-    #[error("{0}")]
-    Invalid(String),
-    /// The kind is not served.
-    #[error("the API server does not serve {0}")]
-    UnknownKind(GroupKind),
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
-}
-
-/// One field that another manager owns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldConflict {
-    /// The field as the server prints it, for example `.spec.replicas`.
-    pub field: String,
-    /// The server's text, which names the other manager.
-    pub message: String,
-}
-
-fn conflict_text(conflicts: &[FieldConflict]) -> String {
-    let each: Vec<_> = conflicts.iter().map(|conflict| format!("{}: {}", conflict.field, conflict.message)).collect();
-    format!("fields are owned by others: {}", each.join("; "))
-}
-
-impl ClusterError {
-    /// Whether the same call may succeed later without anything else changing.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Busy(_) | Self::Changed(_))
-    }
 }

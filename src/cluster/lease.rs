@@ -1,0 +1,282 @@
+//! Owns leadership: at most one instance of a name acts at a time. Must never claim to lead when another may do so: whoever
+//! could not renew in time stands by before its lease runs out for the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::address::{encoded, in_namespace};
+use super::backoff::random;
+use super::client::Connection;
+use super::error::ClusterError;
+use super::request::Call;
+
+/// How long a lease holds without being renewed.
+const DURATION: Duration = Duration::from_secs(4);
+
+/// How long a leader that can't renew goes on leading, counted from the last renewal that it began and that worked.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// How often the lease is renewed, or looked at by those that stand by.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Which lease, and who wants it.
+#[derive(Clone, Debug)]
+pub struct LeaseName {
+    /// Where the Lease lives.
+    pub namespace: String,
+    /// The instance's name, which is the Lease's.
+    pub name: String,
+    /// Who we are: unique among all that want it, see [`LeaseName::new`].
+    pub holder: String,
+}
+
+impl LeaseName {
+    /// The lease of an instance. The holder is `pod` (the pod's or the machine's name) and a random number, so that two
+    /// processes on one machine differ.
+    pub fn new(namespace: &str, name: &str, pod: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into(), holder: format!("{pod}_{:016x}", random()) }
+    }
+}
+
+/// Whether we may act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leadership {
+    /// Somebody else holds the lease, or it can't be had; the text says which.
+    Standby(Arc<str>),
+    /// We hold it.
+    Leader {
+        /// How many times the lease has changed hands in all; grows whenever somebody else may have acted in between.
+        transitions: i64,
+    },
+}
+
+/// A lease that is wanted, and kept once it is had. Dropping it stops renewing; [`Lease::release`] hands it over at once.
+pub struct Lease {
+    state: watch::Receiver<Leadership>,
+    stop: CancellationToken,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Lease {
+    /// Starts to want the lease, until it is released or dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the namespace or the name can't be one.
+    pub fn acquire(connection: &Connection, name: LeaseName) -> Result<Self, ClusterError> {
+        let leases = in_namespace("/apis/coordination.k8s.io/v1", &name.namespace, "leases")?;
+        let elector = Elector {
+            connection: connection.with_limit(DEADLINE),
+            path: format!("{leases}/{}", encoded(&name.name)),
+            leases,
+            name,
+            held: None,
+            seen: None,
+        };
+        let (tell, state) = watch::channel(Leadership::Standby("not asked yet".into()));
+        let stop = CancellationToken::new();
+        let task = AbortOnDropHandle::new(tokio::spawn(elector.run(tell, stop.clone())));
+        Ok(Self { state, stop, task })
+    }
+
+    /// Tells every change of leadership.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.state.clone()
+    }
+
+    /// Waits until we lead, at most for `limit`; why not, otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The text of [`Leadership::Standby`] when the time is over.
+    pub async fn wait(&self, limit: Duration) -> Result<(), Arc<str>> {
+        let mut state = self.state.clone();
+        let leads = |state: &Leadership| matches!(state, Leadership::Leader { .. });
+        let waited = timeout(limit, state.wait_for(leads)).await.is_ok_and(|waited| waited.is_ok());
+        match (waited, &*self.state.borrow()) {
+            (false, Leadership::Standby(why)) => Err(why.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the lease back, if we have it, so that somebody else may take it at once. Takes two seconds at most.
+    pub async fn release(self) {
+        self.stop.cancel();
+        // What is not given back runs out by itself.
+        let _ = timeout(Duration::from_secs(2), self.task).await;
+    }
+}
+
+/// Wants one lease.
+struct Elector {
+    connection: Connection,
+    leases: String,
+    path: String,
+    name: LeaseName,
+    /// The Lease as we last wrote it; `None` when we do not hold it, or can't be sure.
+    held: Option<Value>,
+    /// Somebody else's hold, and when we first saw it in this state. Their clock is never compared with ours.
+    seen: Option<(Value, Instant)>,
+}
+
+impl Elector {
+    async fn run(mut self, tell: watch::Sender<Leadership>, stop: CancellationToken) {
+        // When the latest renewal that worked was begun; `None` while standing by.
+        let mut renewed: Option<Instant> = None;
+        loop {
+            let begun = Instant::now();
+            let end = renewed.unwrap_or(begun) + DEADLINE;
+            let attempt = tokio::select! {
+                () = stop.cancelled() => break,
+                attempt = timeout_at(end, self.attempt()) => attempt,
+            };
+            let standby = match attempt {
+                Ok(Ok(Ok(transitions))) => {
+                    renewed = Some(begun);
+                    set(&tell, Leadership::Leader { transitions });
+                    None
+                }
+                Ok(Ok(Err(holder))) => {
+                    renewed = None;
+                    Some(format!("{holder} holds the lease {}/{}", self.name.namespace, self.name.name))
+                }
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("the API server does not answer".to_owned()),
+            };
+            if let Some(why) = standby
+                && renewed.is_none_or(|renewed| Instant::now() >= renewed + DEADLINE)
+            {
+                renewed = None;
+                set(&tell, Leadership::Standby(why.into()));
+            }
+            let next = renewed.map_or(begun + RETRY, |renewed| (begun + RETRY).min(renewed + DEADLINE));
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+        set(&tell, Leadership::Standby("released".into()));
+        self.give_back().await;
+    }
+
+    /// Renews or takes the lease: how often it changed hands when it is ours, else who holds it.
+    async fn attempt(&mut self) -> Result<Result<i64, String>, ClusterError> {
+        if let Some(held) = self.held.take() {
+            match self.write(held).await {
+                // Somebody wrote to it: look who it was.
+                Err(ClusterError::Changed(_)) => {}
+                written => return written.map(Ok),
+            }
+        }
+        let Some(answer) = self.connection.call_if_there(&Call::get(&self.path)).await? else {
+            return self.create().await;
+        };
+        let lease: Value = serde_json::from_slice(&answer.body)
+            .map_err(|_| ClusterError::Other("the Lease could not be read".into()))?;
+        let holder = text(&lease, "holderIdentity").to_owned();
+        if holder == self.name.holder || holder.is_empty() || self.has_run_out(&lease) {
+            return match self.write(lease).await {
+                Err(ClusterError::Changed(_)) => Ok(Err("somebody else".to_owned())),
+                written => written.map(Ok),
+            };
+        }
+        Ok(Err(holder))
+    }
+
+    /// Whether somebody else's hold stood unrenewed before our eyes for as long as it says that it holds.
+    fn has_run_out(&mut self, lease: &Value) -> bool {
+        let spec = lease.get("spec").cloned().unwrap_or_default();
+        let seconds = spec.get("leaseDurationSeconds").and_then(Value::as_u64).unwrap_or(DURATION.as_secs());
+        match &self.seen {
+            Some((seen, since)) if *seen == spec => since.elapsed() >= Duration::from_secs(seconds),
+            _ => {
+                self.seen = Some((spec, Instant::now()));
+                false
+            }
+        }
+    }
+
+    /// Writes our hold into the Lease as read or last written; its resourceVersion guards it.
+    async fn write(&mut self, mut lease: Value) -> Result<i64, ClusterError> {
+        let taken = text(&lease, "holderIdentity") != self.name.holder;
+        let before = lease.pointer("/spec/leaseTransitions").and_then(Value::as_i64).unwrap_or(0);
+        let acquired = text(&lease, "acquireTime").to_owned();
+        let transitions = before + i64::from(taken);
+        let mut spec = self.hold(transitions);
+        if let (false, Some(spec)) = (taken, spec.as_object_mut()) {
+            spec.insert("acquireTime".into(), acquired.into());
+        }
+        if let Some(lease) = lease.as_object_mut() {
+            lease.insert("spec".into(), spec);
+        }
+        self.send(Method::PUT, &self.path.clone(), &lease).await?;
+        Ok(transitions)
+    }
+
+    async fn create(&mut self) -> Result<Result<i64, String>, ClusterError> {
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": self.name.name, "namespace": self.name.namespace},
+            "spec": self.hold(0),
+        });
+        match self.send(Method::POST, &self.leases.clone(), &lease).await {
+            Ok(()) => Ok(Ok(0)),
+            Err(ClusterError::Changed(_)) => Ok(Err("somebody else".to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(&mut self, method: Method, path: &str, lease: &Value) -> Result<(), ClusterError> {
+        let call = Call::with_body(method, path.to_owned(), "application/json", lease.to_string().into_bytes());
+        self.held = Some(self.connection.json(&call).await?);
+        Ok(())
+    }
+
+    fn hold(&self, transitions: i64) -> Value {
+        let now = micro_time();
+        json!({
+            "holderIdentity": self.name.holder, "leaseDurationSeconds": DURATION.as_secs(),
+            "acquireTime": now, "renewTime": now, "leaseTransitions": transitions,
+        })
+    }
+
+    async fn give_back(&mut self) {
+        let Some(mut lease) = self.held.take() else { return };
+        if let Some(spec) = lease.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert("holderIdentity".into(), "".into());
+            spec.insert("leaseDurationSeconds".into(), 1.into());
+            spec.insert("renewTime".into(), micro_time().into());
+        }
+        if let Err(error) = self.send(Method::PUT, &self.path.clone(), &lease).await {
+            tracing::debug!(%error, "the lease was not given back; it runs out by itself");
+        }
+    }
+}
+
+fn set(tell: &watch::Sender<Leadership>, leadership: Leadership) {
+    tell.send_if_modified(|current| {
+        let modified = *current != leadership;
+        if modified {
+            tracing::info!(?leadership, "leadership");
+            *current = leadership;
+        }
+        modified
+    });
+}
+
+fn text<'a>(lease: &'a Value, key: &str) -> &'a str {
+    lease.get("spec").and_then(|spec| spec.get(key)).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Now, as `metav1.MicroTime` is written.
+pub(super) fn micro_time() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}

@@ -1,0 +1,146 @@
+//! Owns the real API server as the engine sees it: puts discovery, watches, schemas and calls together. Must never keep an
+//! object.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::calls::{self, FieldManager};
+use super::client::Connection;
+use super::discovery::Discovery;
+use super::error::ClusterError;
+use super::queue::Queue;
+use super::refresh::Refresh;
+use super::schemas::Schemas;
+use super::watch::{Watches, World};
+use super::{Cluster, ClusterEvent, DeleteRequest};
+use crate::object::schema::Schema;
+use crate::object::{ApiVersion, GroupKind, Kind, Kinds, ObjectId};
+
+/// How many events wait at most; whole objects, so this bounds memory.
+const EVENTS: usize = 512;
+
+/// A real API server. Dropping it ends every watch.
+pub struct ApiServer {
+    connection: Connection,
+    manager: FieldManager,
+    queue: Arc<Queue<ClusterEvent>>,
+    refresh: Arc<Refresh>,
+    schemas: Arc<Schemas>,
+    watches: Arc<Watches>,
+    /// Keeps discovery up to date.
+    _discovery: AbortOnDropHandle<()>,
+}
+
+impl ApiServer {
+    /// Asks which kinds are served, and begins to watch Namespaces and CustomResourceDefinitions.
+    ///
+    /// # Errors
+    ///
+    /// When discovery fails: no connection, or credentials that are not accepted.
+    pub async fn start(connection: Connection, manager: FieldManager) -> Result<Self, ClusterError> {
+        let mut discovery = Discovery::new(connection.clone());
+        let refresh = Arc::new(Refresh::new(discovery.run().await?));
+        let schemas = Arc::new(Schemas::new(connection.clone()));
+        let queue = Arc::new(Queue::new(EVENTS));
+        queue.push(ClusterEvent::Kinds(refresh.kinds())).await;
+        let world = World {
+            connection: connection.clone(),
+            queue: queue.clone(),
+            refresh: refresh.clone(),
+            schemas: schemas.clone(),
+        };
+        let watches = Arc::new(Watches::new(world.clone()));
+        watches.want(Vec::new());
+        let discovery = keep_discovered(discovery, world, watches.clone());
+        let discovery = AbortOnDropHandle::new(tokio::spawn(discovery));
+        Ok(Self { connection, manager, queue, refresh, schemas, watches, _discovery: discovery })
+    }
+
+    /// The connection, for what is not about synced objects: Lease, Events, a ConfigMap of rules.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn kind(&self, group_kind: &GroupKind) -> Result<Arc<Kind>, ClusterError> {
+        let known = self.refresh.kinds().get(group_kind).cloned();
+        known.ok_or_else(|| ClusterError::UnknownKind(group_kind.clone()))
+    }
+}
+
+async fn keep_discovered(discovery: Discovery, world: World, watches: Arc<Watches>) {
+    let changed = |kinds: Arc<Kinds>| {
+        let (world, watches) = (world.clone(), watches.clone());
+        async move {
+            // Aggregated APIs bring schemas too.
+            world.schemas.suspect();
+            world.queue.push(ClusterEvent::Kinds(kinds.clone())).await;
+            for gone in watches.follow(&kinds) {
+                let why = "the API server no longer serves it".to_owned();
+                world.queue.push(ClusterEvent::Unwatched(gone, why)).await;
+            }
+        }
+    };
+    world.refresh.run(discovery, changed).await;
+}
+
+impl Cluster for ApiServer {
+    fn kinds(&self) -> Arc<Kinds> {
+        self.refresh.kinds()
+    }
+
+    fn watch(&self, kinds: Vec<GroupKind>) {
+        self.watches.want(kinds);
+    }
+
+    fn events(&self, limit: usize) -> Vec<ClusterEvent> {
+        self.queue.take(limit)
+    }
+
+    fn changed(&self) -> BoxFuture<'static, ()> {
+        let queue = self.queue.clone();
+        async move { queue.filled().await }.boxed()
+    }
+
+    fn schema(&self, api_version: &ApiVersion) -> BoxFuture<'static, Result<Schema, ClusterError>> {
+        let (schemas, api_version) = (self.schemas.clone(), api_version.clone());
+        async move { schemas.get(&api_version).await }.boxed()
+    }
+
+    fn get(&self, id: &ObjectId, version: Option<&str>) -> BoxFuture<'static, Result<Option<Value>, ClusterError>> {
+        let (connection, kind, id) = (self.connection.clone(), self.kind(id.group_kind()), id.clone());
+        let version = version.map(String::from);
+        async move { calls::get(&connection, &*kind?, version.as_deref(), &id).await }.boxed()
+    }
+
+    fn apply(
+        &self,
+        id: &ObjectId,
+        object: Value,
+        force: bool,
+        dry_run: bool,
+    ) -> BoxFuture<'static, Result<Value, ClusterError>> {
+        let (connection, kind, id) = (self.connection.clone(), self.kind(id.group_kind()), id.clone());
+        let manager = self.manager.clone();
+        async move { calls::apply(&connection, &manager, &*kind?, &id, &object, (force, dry_run)).await }.boxed()
+    }
+
+    fn patch(
+        &self,
+        id: &ObjectId,
+        version: Option<&str>,
+        patch: Value,
+    ) -> BoxFuture<'static, Result<Value, ClusterError>> {
+        let (connection, kind, id) = (self.connection.clone(), self.kind(id.group_kind()), id.clone());
+        let (manager, version) = (self.manager.clone(), version.map(String::from));
+        async move { calls::patch(&connection, &manager, &*kind?, version.as_deref(), &id, &patch).await }.boxed()
+    }
+
+    fn delete(&self, request: DeleteRequest) -> BoxFuture<'static, Result<(), ClusterError>> {
+        let (connection, kind) = (self.connection.clone(), self.kind(request.id.group_kind()));
+        async move { calls::delete(&connection, &*kind?, &request).await }.boxed()
+    }
+}
