@@ -2,7 +2,27 @@
 //!
 //! The engine sees it through [`Remote`] only. Nothing here knows what a manifest is: it carries bytes.
 
+mod commit;
+mod conversation;
+pub mod credentials;
+mod directory;
+mod failure;
+mod fetch;
+mod known_hosts;
+pub mod libgit2;
+mod local;
+mod push;
+#[allow(clippy::module_inception)]
+mod repository;
+mod tree;
+pub mod url;
+
 use std::fmt;
+
+pub use credentials::{Credentials, Source};
+pub use libgit2::{Libgit2, Libgit2Settings};
+pub use repository::{Repository, RepositorySettings, parse_git_path};
+pub use url::{GitUrl, LocalUrls};
 
 use futures::future::BoxFuture;
 

@@ -1,0 +1,125 @@
+//! Owns pushing to a repository on the same machine. libgit2's own way to do that overwrites the branch without looking
+//! again; this must never do so, nor leave a branch that names what is not there.
+
+use std::path::Path;
+
+use git2::{ErrorCode, Oid, Tree};
+
+use super::conversation::Conversation;
+use super::fetch::{Branch, commit_id};
+use super::push::{Standing, parent_of};
+use super::tree::oid;
+use super::{CommitId, PushError, failure};
+
+/// Up to so many objects are written one by one, more go into one pack. As `git` itself does it (`unpackLimit`), because
+/// a pack for each small push would make every later look-up slower.
+const LOOSE: usize = 100;
+
+/// Pushes into the bare repository at `path`. No hook runs.
+pub(super) fn push(
+    git: &git2::Repository,
+    path: &Path,
+    talk: &Conversation<'_>,
+    fetched: &Branch,
+    commit: CommitId,
+) -> Result<(), PushError> {
+    let failed = |error: git2::Error| PushError::from(failure::remote(&error, talk));
+    let remote = git2::Repository::open(path).map_err(failed)?;
+    if !remote.is_bare() {
+        return Err(PushError::Refused(format!(
+            "{} has a work tree, which a push would leave behind; use a bare repository",
+            talk.url
+        )));
+    }
+    let reference = fetched.reference();
+    let there = match remote.refname_to_id(&reference) {
+        Ok(id) => Some(commit_id(id)?),
+        Err(error) if error.code() == ErrorCode::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    let parent = parent_of(git, commit)?;
+    match Standing::of(there, parent, commit, fetched) {
+        Standing::Ready => {}
+        Standing::Arrived => return Ok(()),
+        Standing::Moved => return Err(PushError::Raced),
+    }
+
+    send(git, &remote, parent, commit).map_err(failed)?;
+
+    // Both compare under the reference's lock.
+    let moved = match there {
+        Some(there) => remote.reference_matching(&reference, oid(&commit.0)?, true, oid(&there.0)?, "push"),
+        None => remote.reference(&reference, oid(&commit.0)?, false, "push"),
+    };
+    match moved {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => {
+            Err(PushError::Raced)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Copies what the commit has and its parent has not.
+fn send(
+    git: &git2::Repository,
+    remote: &git2::Repository,
+    parent: Option<CommitId>,
+    commit: CommitId,
+) -> Result<(), git2::Error> {
+    let id = Oid::from_bytes(&commit.0)?;
+    let parent = parent.map(|parent| git.find_commit(Oid::from_bytes(&parent.0)?)?.tree()).transpose()?;
+    let mut new = Vec::new();
+    collect(git, parent.as_ref(), &git.find_commit(id)?.tree()?, &mut new)?;
+    new.push(id);
+
+    let (from, to) = (git.odb()?, remote.odb()?);
+    if new.len() <= LOOSE {
+        for id in new {
+            let object = from.read(id)?;
+            to.write(object.kind(), object.data())?;
+        }
+        return Ok(());
+    }
+    let mut pack = git.packbuilder()?;
+    for id in new {
+        pack.insert_object(id, None)?;
+    }
+    let mut writer = to.packwriter()?;
+    let mut problem = None;
+    pack.foreach(|chunk| std::io::Write::write_all(&mut writer, chunk).map_err(|error| problem = Some(error)).is_ok())?;
+    match problem {
+        None => writer.commit().map(|_| ()),
+        Some(error) => Err(git2::Error::from_str(&error.to_string())),
+    }
+}
+
+/// The trees and blobs of `new` that `old` has not at the same place, what is inside before what it is in.
+fn collect(
+    git: &git2::Repository,
+    old: Option<&Tree<'_>>,
+    new: &Tree<'_>,
+    out: &mut Vec<Oid>,
+) -> Result<(), git2::Error> {
+    if old.is_some_and(|old| old.id() == new.id()) {
+        return Ok(());
+    }
+    for entry in new {
+        let before = old.and_then(|old| old.get_name_bytes(entry.name_bytes()));
+        if before.as_ref().is_some_and(|before| before.id() == entry.id()) {
+            continue;
+        }
+        match entry.kind() {
+            Some(git2::ObjectType::Tree) => {
+                let before = before.filter(|before| before.kind() == entry.kind());
+                let before = before.map(|before| git.find_tree(before.id())).transpose()?;
+                collect(git, before.as_ref(), &git.find_tree(entry.id())?, out)?;
+            }
+            Some(git2::ObjectType::Blob) => out.push(entry.id()),
+            // A submodule's commit is in another repository.
+            _ => {}
+        }
+    }
+    out.push(new.id());
+    Ok(())
+}
