@@ -1,1 +1,4 @@
 //! One file per verb.
+
+pub mod args;
+pub mod names;
