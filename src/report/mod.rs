@@ -1,1 +1,15 @@
-//! What is told to people and machines: status, metrics, events, log.
+//! What is told to people and machines: status, metrics, events, log. Must never decide anything: it only retells what
+//! the engine says, and prints no value of an object.
+
+pub mod board;
+pub mod change;
+pub mod metrics;
+pub mod reporter;
+pub mod status;
+pub mod terminal;
+
+pub use board::StatusHandle;
+pub use change::{Change, ChangeSet, Place, RuleRef, Side, Verb};
+pub use metrics::Metrics;
+pub use reporter::Reporter;
+pub use status::Status;
