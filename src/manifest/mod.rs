@@ -1,8 +1,17 @@
 //! Documents in Git: reading, indexing, editing bytes, placing and writing new ones.
 
 mod document;
+mod file;
+mod kustomize;
 mod load;
+mod place;
 mod scalar;
+mod skip;
+mod tree;
 
 pub use document::{Document, split};
+pub use file::{Manifest, ManifestFile, PRUNE_ANNOTATION, is_manifest_path};
+pub use kustomize::Kustomization;
 pub use load::{Caps, LoadError};
+pub use place::Place;
+pub use skip::{Reason, Shows, Skip};
