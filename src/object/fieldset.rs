@@ -141,6 +141,21 @@ impl FieldSet {
         self.nodes.get(element).map(|node| &node.below)
     }
 
+    /// What the set says of `element` here: whether it is owned, and what is below it.
+    pub(super) fn entry(&self, element: &PathElement) -> Option<(bool, &Self)> {
+        self.nodes.get(element).map(|node| (node.owned, &node.below))
+    }
+
+    /// [`FieldSet::entry`] with the set's own copy of `element`.
+    pub(super) fn entry_of(&self, element: &PathElement) -> Option<(&PathElement, bool, &Self)> {
+        self.nodes.get_key_value(element).map(|(element, node)| (element, node.owned, &node.below))
+    }
+
+    /// Everything that the set says here, by element.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&PathElement, bool, &Self)> {
+        self.nodes.iter().map(|(element, node)| (element, node.owned, &node.below))
+    }
+
     /// The elements here that are owned or have something owned below.
     pub fn elements(&self) -> impl Iterator<Item = &PathElement> {
         self.nodes.keys()
@@ -246,7 +261,7 @@ fn read(value: &Value, at: &mut FieldPath) -> Result<Node, FieldSetError> {
             node.owned = true;
             continue;
         }
-        let element = key_element(key).ok_or_else(|| FieldSetError::BadKey { path: at.clone(), key: key.clone() })?;
+        let element = parse_element(key).ok_or_else(|| FieldSetError::BadKey { path: at.clone(), key: key.clone() })?;
         at.push(element);
         let child = read(value, at)?;
         if let Some(element) = at.pop() {
@@ -257,7 +272,7 @@ fn read(value: &Value, at: &mut FieldPath) -> Result<Node, FieldSetError> {
 }
 
 /// A step as a key of `fieldsV1`.
-pub(super) fn element_key(element: &PathElement) -> String {
+fn element_key(element: &PathElement) -> String {
     match element {
         PathElement::Field(name) => format!("f:{name}"),
         PathElement::Key(keys) => {
@@ -270,7 +285,8 @@ pub(super) fn element_key(element: &PathElement) -> String {
     }
 }
 
-fn key_element(key: &str) -> Option<PathElement> {
+/// The step that a key of `fieldsV1` names; `None` for `.` and for what is no such key.
+pub(super) fn parse_element(key: &str) -> Option<PathElement> {
     let (kind, text) = key.split_once(':')?;
     Some(match kind {
         "f" => PathElement::field(text),

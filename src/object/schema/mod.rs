@@ -54,6 +54,8 @@ enum Shape {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum ScalarKind {
     Text,
+    /// Base64.
+    Bytes,
     Other,
     /// A resource quantity: `1000m` is `1`.
     Quantity,
@@ -89,7 +91,7 @@ enum Merge {
 }
 
 impl Schema {
-    /// The kinds that are known without a server: a document generated from one, see `tests/builtin_schema.rs`.
+    /// The kinds that are known without a server: a document generated from one, see `examples/record.rs`.
     pub fn builtin() -> Self {
         static BUILTIN: LazyLock<Schema> = LazyLock::new(|| {
             // The file is part of the program and a test reads it, so it never fails to parse.
@@ -125,7 +127,7 @@ impl Schema {
     /// The view of an object of this kind; `None` when the schema does not have it.
     pub fn root(&self, group: &str, version: &str, kind: &str) -> Option<SchemaView<'_>> {
         let of = self.0.roots.get(&(group.into(), version.into(), kind.into()))?;
-        Some(SchemaView::new(&self.0, *of))
+        Some(SchemaView::root(&self.0, *of))
     }
 
     /// The view of `object` by its own `apiVersion` and `kind`; [`SchemaView::unknown`] when the schema does not have it.

@@ -137,6 +137,9 @@ impl<'a> Reader<'a> {
         Ok(match schema.get("type").and_then(Value::as_str) {
             Some("object") => self.map(schema, preserve, depth)?,
             Some("array") => self.list(schema, preserve, depth)?,
+            Some("string") if schema.get("format").and_then(Value::as_str) == Some("byte") => {
+                Shape::Scalar(ScalarKind::Bytes)
+            }
             Some("string") => Shape::Scalar(ScalarKind::Text),
             Some("integer" | "number" | "boolean") => Shape::Scalar(ScalarKind::Other),
             _ if has("properties") || has("additionalProperties") => self.map(schema, preserve, depth)?,

@@ -10,9 +10,15 @@ use crate::object::path::{PathElement, Scalar};
 pub struct SchemaView<'a> {
     at: Option<(&'a Table, TypeRef)>,
     default: Option<&'a Value>,
+    /// The nearest named type on the way down to here, this one's included.
+    owner: Option<&'a str>,
     /// Where no schema speaks: whether everything here is one leaf.
     opaque: bool,
 }
+
+/// Beginnings of the names of types that are compiled into the API server.
+const BUILT_IN: [&str; 4] =
+    ["io.k8s.api.", "io.k8s.apimachinery.pkg.", "io.k8s.apiextensions-apiserver.pkg.", "io.k8s.kube-aggregator.pkg."];
 
 /// How the items of a list are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,17 +32,26 @@ pub enum ListKind<'a> {
 }
 
 impl<'a> SchemaView<'a> {
-    pub(super) fn new(table: &'a Table, of: TypeRef) -> Self {
-        Self { at: Some((table, of)), default: None, opaque: false }
+    pub(super) fn root(table: &'a Table, of: TypeRef) -> Self {
+        SchemaView::unknown().to(table, of, None)
+    }
+
+    /// The view of a place below this one.
+    fn to<'b>(self, table: &'b Table, of: TypeRef, default: Option<&'b Value>) -> SchemaView<'b>
+    where
+        'a: 'b,
+    {
+        let name = table.types.get(of.number as usize).and_then(|found| found.name.as_deref());
+        SchemaView { at: Some((table, of)), default, owner: name.or(self.owner), opaque: false }
     }
 
     /// The view where no schema is known: maps are granular, lists atomic, nothing has a default.
     pub const fn unknown() -> SchemaView<'static> {
-        SchemaView { at: None, default: None, opaque: false }
+        SchemaView { at: None, default: None, owner: None, opaque: false }
     }
 
     const fn opaque() -> SchemaView<'static> {
-        SchemaView { at: None, default: None, opaque: true }
+        SchemaView { at: None, default: None, owner: None, opaque: true }
     }
 
     fn shape(self) -> Option<&'a Shape> {
@@ -67,10 +82,10 @@ impl<'a> SchemaView<'a> {
     #[must_use]
     pub fn field(self, name: &str) -> SchemaView<'a> {
         if let (Some((table, _)), Some(field)) = (self.at, self.struct_field(name)) {
-            return Self { default: field.default.as_deref(), ..Self::new(table, field.of) };
+            return self.to(table, field.of, field.default.as_deref());
         }
         match self.map() {
-            Some((table, MapShape { others: Some(others), .. })) => Self::new(table, *others),
+            Some((table, MapShape { others: Some(others), .. })) => self.to(table, *others, None),
             _ if self.is_opaque() => Self::opaque(),
             _ => Self::unknown(),
         }
@@ -80,7 +95,7 @@ impl<'a> SchemaView<'a> {
     #[must_use]
     pub fn item(self) -> SchemaView<'a> {
         match self.list_shape() {
-            Some((table, list)) => Self::new(table, list.item),
+            Some((table, list)) => self.to(table, list.item, None),
             None => Self::opaque(),
         }
     }
@@ -138,6 +153,17 @@ impl<'a> SchemaView<'a> {
         !matches!(self.shape(), None | Some(Shape::Any | Shape::Opaque))
     }
 
+    /// Whether a schema was found at all, even if it lets anything stand here.
+    pub fn has_schema(self) -> bool {
+        self.at.is_some()
+    }
+
+    /// Whether this belongs to a type that is compiled into the API server, which reads and writes it in its own way:
+    /// empty parts vanish, quantities are respelt. Custom resources are kept as they were sent, but for their metadata.
+    pub fn is_built_in(self) -> bool {
+        self.owner.is_some_and(|name| BUILT_IN.iter().any(|prefix| name.starts_with(prefix)))
+    }
+
     /// Whether this is a map from any key to values of one type (`labels`, `data`, `limits`).
     pub fn is_free_map(self) -> bool {
         self.map().is_some_and(|(_, map)| map.fields.is_empty())
@@ -151,6 +177,11 @@ impl<'a> SchemaView<'a> {
     /// Whether this is a string.
     pub fn is_text(self) -> bool {
         matches!(self.shape(), Some(Shape::Scalar(ScalarKind::Text)))
+    }
+
+    /// Whether this is binary data in base64.
+    pub fn is_bytes(self) -> bool {
+        matches!(self.shape(), Some(Shape::Scalar(ScalarKind::Bytes)))
     }
 
     /// Whether this is a resource quantity, of which several spellings are the same.

@@ -1,0 +1,173 @@
+//! Owns the evidence of what somebody declared, as against what the server filled in, allocated or counted. Must never name
+//! a default, an allocation, `status` or a controller's stamp, and never leave out what somebody wrote.
+
+use serde_json::{Map, Value};
+
+use super::clean::{self, LAST_APPLIED};
+use super::compare;
+use super::defaults;
+use super::fieldset::FieldSet;
+use super::managed::{self, ManagedEntry, Manager, Operation};
+use super::path::{FieldPath, PathElement};
+use super::schema::{ListKind, SchemaView};
+
+/// Manager under which client-side apply writes what its annotation tells better.
+const CLIENT_SIDE_APPLY: &str = "kubectl-client-side-apply";
+
+/// Parts of the control plane: what they write into an object itself (bindings, aggregated rules) is no one's declaration.
+const CONTROL_PLANE: [&str; 6] = [
+    "cloud-controller-manager",
+    "clusterrole-aggregation-controller",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+];
+
+/// The fields of `live` that somebody declared. Evidence: exact sets of Apply managers; what client-side apply was given;
+/// sets of Update managers less defaults. What nobody owns (allocated) is never in it. Managers for which `ignore` says yes
+/// are no evidence; our own Apply entry is, unless ignored.
+pub fn declared(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) -> bool) -> FieldSet {
+    let given = last_applied(live, ignore);
+    let mut set = match &given {
+        Some(given) => FieldSet::of(&clean::for_apply(given), view),
+        None => FieldSet::new(),
+    };
+    for entry in managed::entries(live) {
+        let ManagedEntry { manager, fields, .. } = &entry;
+        let told_better = given.is_some() && manager.name == CLIENT_SIDE_APPLY;
+        if ignore(manager) || told_better || is_control_plane(manager) {
+            continue;
+        }
+        let fields = if manager.subresource.is_empty() { fields.clone() } else { through_subresource(fields) };
+        set = set.union(&match manager.operation {
+            Operation::Apply => fields,
+            Operation::Update => without_defaults(&fields, live, view),
+        });
+    }
+    declarable(&set, live)
+}
+
+/// A manifest for `live` as a person would have written it: what was [`declared`], cleaned, and without the defaults that
+/// the server filled into atomic parts.
+pub fn manifest(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) -> bool) -> Value {
+    let part = declared(live, view, ignore).project(live, view);
+    let given = last_applied(live, ignore);
+    clean::for_git(&plain(&part, given.as_ref(), view, false))
+}
+
+/// What client-side apply was last given, if it was in the version that `live` is in.
+fn last_applied(live: &Value, ignore: &dyn Fn(&Manager) -> bool) -> Option<Value> {
+    let manager =
+        Manager { operation: Operation::Update, name: CLIENT_SIDE_APPLY.to_owned(), subresource: String::new() };
+    let text = live.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str()?;
+    let given: Value = serde_json::from_str(text).ok()?;
+    (given.get("apiVersion") == live.get("apiVersion") && !ignore(&manager)).then_some(given)
+}
+
+fn is_control_plane(manager: &Manager) -> bool {
+    // An autoscaler's scaling is a decision like a person's.
+    manager.subresource != "scale" && CONTROL_PLANE.contains(&manager.name.as_str())
+}
+
+/// What was written through a subresource is a decision only about the desired state: `status` and the stamps that come with
+/// it (`deployment.kubernetes.io/revision`) are not.
+fn through_subresource(fields: &FieldSet) -> FieldSet {
+    let metadata = PathElement::field("metadata");
+    fields.filter(|path| path.elements().first() != Some(&metadata))
+}
+
+/// `fields` less what the server filled in, and less what is not live any more.
+fn without_defaults(fields: &FieldSet, live: &Value, view: SchemaView<'_>) -> FieldSet {
+    let mut rest = FieldSet::new();
+    for (element, owned, below) in fields.entries() {
+        let path = FieldPath::from(vec![element.clone()]);
+        let Some(value) = compare::get(live, &path, view) else { continue };
+        if let (PathElement::Field(name), Some(siblings)) = (element, live.as_object())
+            && defaults::is_default(view, name, value, siblings)
+        {
+            continue;
+        }
+        let kept = without_defaults(below, value, view.below(element));
+        // A map is owned together with its keys; when all of them were defaults, nobody declared it. An item is declared by
+        // its keys alone.
+        let vanished = matches!(element, PathElement::Field(_)) && !below.is_empty() && kept.is_empty();
+        rest.insert_node(element.clone(), owned && !vanished, kept);
+    }
+    rest
+}
+
+/// Leaves out what no manifest ever holds.
+fn declarable(set: &FieldSet, live: &Value) -> FieldSet {
+    let names = |path: &FieldPath| -> Vec<String> {
+        let name = |element: &PathElement| match element {
+            PathElement::Field(name) => name.to_string(),
+            _ => String::new(),
+        };
+        path.elements().iter().take(3).map(name).collect()
+    };
+    let mut kept = set.filter(|path| {
+        let names = names(path);
+        match names.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["status", ..] => false,
+            ["metadata", "finalizers" | "ownerReferences" | "generateName", ..] => false,
+            ["metadata", "annotations" | "labels", key] => !clean::is_stamp(key),
+            _ => true,
+        }
+    });
+    for map in ["annotations", "labels"] {
+        let path = FieldPath::fields(["metadata", map]);
+        let is_empty = live.pointer(&format!("/metadata/{map}")).and_then(Value::as_object).is_none_or(Map::is_empty);
+        // Only stamps were left in it: the map itself is none of anybody's either.
+        if kept.contains(&path) && !is_empty && kept.paths().iter().filter(|found| path.covers(found)).count() == 1 {
+            kept = kept.subtract(&FieldSet::from_paths([&path]));
+        }
+    }
+    kept
+}
+
+/// `value` without the defaults inside its atomic parts. Where client-side apply was `given` the same, its spelling is used.
+fn plain(value: &Value, given: Option<&Value>, view: SchemaView<'_>, inside: bool) -> Value {
+    let starts = match value {
+        Value::Object(_) => view.is_atomic_map(),
+        Value::Array(_) => view.list() == ListKind::Atomic,
+        _ => false,
+    };
+    if starts
+        && !inside
+        && let Some(given) = given.filter(|given| compare::same(given, value, view))
+    {
+        return given.clone();
+    }
+    let inside = inside || starts;
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(name, value)| !inside || !is_filled_in(view, name, value, map));
+            let each = kept.map(|(name, value)| {
+                let given = given.and_then(|given| given.get(name));
+                (name.clone(), plain(value, given, view.field(name), inside))
+            });
+            Value::Object(each.collect())
+        }
+        Value::Array(items) => {
+            let each = items.iter().map(|item| {
+                let key = view.item_key(item);
+                let named = given.and_then(Value::as_array).into_iter().flatten();
+                let given =
+                    key.and_then(|key| named.into_iter().find(|item| view.item_key(item).as_ref() == Some(&key)));
+                plain(item, given, view.item(), inside)
+            });
+            Value::Array(each.collect())
+        }
+        scalar => scalar.clone(),
+    }
+}
+
+fn is_filled_in(of: SchemaView<'_>, name: &str, value: &Value, siblings: &Map<String, Value>) -> bool {
+    // People do write the group of roles and subjects, and every example shows it.
+    let is_rbac = of.type_name().is_some_and(|name| name.starts_with("io.k8s.api.rbac."));
+    !is_rbac && defaults::is_default(of, name, value, siblings)
+}
+
+#[cfg(test)]
+mod tests;
