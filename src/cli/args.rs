@@ -30,7 +30,12 @@ KUBEFERRY_LOG=info,kubeferry::sync=debug.";
 /// file says.
 #[derive(Debug, Parser)]
 #[command(name = "kubeferry", version, after_help = EXIT_CODES, max_term_width = 110)]
-#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true, subcommand_value_name = "VERB")]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    subcommand_value_name = "VERB"
+)]
 pub struct Cli {
     /// What every verb takes.
     #[command(flatten)]

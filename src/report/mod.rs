@@ -3,7 +3,11 @@
 
 pub mod board;
 pub mod change;
+pub mod diff;
+pub mod log;
 pub mod metrics;
+pub mod progress;
+pub mod render;
 pub mod reporter;
 pub mod status;
 pub mod terminal;

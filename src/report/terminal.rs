@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io::IsTerminal;
 
 /// Whether `character` could move the cursor, change colours, or show text in another order than it is stored.
-fn is_hostile(character: char) -> bool {
+pub(super) fn is_hostile(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' // invisible marks
