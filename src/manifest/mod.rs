@@ -2,6 +2,7 @@
 
 mod document;
 mod file;
+mod index;
 mod kustomize;
 mod load;
 mod place;
@@ -11,6 +12,7 @@ mod tree;
 
 pub use document::{Document, split};
 pub use file::{Manifest, ManifestFile, PRUNE_ANNOTATION, is_manifest_path};
+pub use index::{Entry, Found, Index, Skipped};
 pub use kustomize::Kustomization;
 pub use load::{Caps, LoadError};
 pub use place::Place;

@@ -13,10 +13,7 @@ fn fixtures() -> Vec<(String, String, String)> {
         .collect();
     names.sort();
     let text = |name: String| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
-    names
-        .into_iter()
-        .map(|name| (text(format!("{name}.yaml")), text(format!("{name}.kubectl.json")), name))
-        .collect()
+    names.into_iter().map(|name| (text(format!("{name}.yaml")), text(format!("{name}.kubectl.json")), name)).collect()
 }
 
 #[test]

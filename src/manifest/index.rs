@@ -1,0 +1,312 @@
+//! Owns where each object of the tree stands, by identity. Must never guess between two places, and never keep a value:
+//! places and digests only.
+
+mod record;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+pub use record::{Entry, Skipped};
+use record::{Rare, Record, Slot, Spot, Spots};
+
+use super::file::{Manifest, ManifestFile};
+use super::kustomize::Kustomizations;
+use super::place::Place;
+use crate::object::{Digest, GroupKind, Kinds, ObjectId, RepoPath};
+
+/// What the tree says of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// No manifest, and nothing that could be one.
+    Absent,
+    /// One manifest.
+    One(Place),
+    /// The same object more than once; sorted.
+    Duplicate(Vec<Place>),
+    /// No manifest that can be taken, but something that still shows this kind and name; where, and why it is skipped.
+    Unreadable(String),
+}
+
+/// Where each object of one commit's tree stands.
+///
+/// Needs up to about 450 bytes for an object in a file of its own, labels aside.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Slots of removed files are used again.
+    slots: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    by_path: HashMap<RepoPath, u32>,
+    by_id: HashMap<ObjectId, Spots>,
+    /// Names that something skipped shows, with the slots that show them.
+    shown: HashMap<Box<str>, Vec<u32>>,
+    kustomizations: Kustomizations,
+    namespaced: HashMap<GroupKind, bool>,
+    group_kinds: HashSet<GroupKind>,
+    /// Versions by position, and back.
+    versions: Vec<Arc<str>>,
+    version_numbers: HashMap<Arc<str>, u32>,
+}
+
+impl Index {
+    /// Takes a file as it now stands, or that it is gone. Returns every identity for which something changed: its value,
+    /// how often it stands in the tree, or whether it is taken at all.
+    ///
+    /// What merely became *unreadable* elsewhere names no namespace, so it is not among them: identities that were found
+    /// [`Found::Unreadable`] are to be asked for again with each new commit.
+    pub fn update(&mut self, path: &RepoPath, file: Option<ManifestFile>) -> Vec<ObjectId> {
+        self.update_all([(path.clone(), file)])
+    }
+
+    /// [`Index::update`] for many files at once, which looks at the kustomizations once only.
+    pub fn update_all(&mut self, files: impl IntoIterator<Item = (RepoPath, Option<ManifestFile>)>) -> Vec<ObjectId> {
+        let mut touched = Vec::new();
+        let mut reach = false;
+        for (path, file) in files {
+            let kustomization = file.as_ref().and_then(|file| file.kustomization.clone());
+            reach |= self.kustomizations.set(&path, kustomization);
+            let before = self.drop_file(&path);
+            let after = file.map(|file| self.add_file(file)).unwrap_or_default();
+            touched.extend(difference(before, after));
+        }
+        if reach {
+            self.kustomizations.reach();
+            for number in 0..self.slots.len() as u32 {
+                touched.extend(self.withhold(number));
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+
+    /// Takes which kinds are namespaced: `default` becomes the namespace of their objects that name none, and objects of
+    /// other known kinds lose theirs. Returns every identity that changed, old and new.
+    pub fn set_kinds(&mut self, kinds: &Kinds) -> Vec<ObjectId> {
+        self.namespaced = kinds.iter().map(|kind| (kind.group_kind.clone(), kind.namespaced)).collect();
+        let mut touched = Vec::new();
+        for number in 0..self.slots.len() as u32 {
+            let Some(mut slot) = self.slots.get_mut(number as usize).and_then(Option::take) else { continue };
+            let taken = slot.withheld().is_none();
+            for (position, record) in (0..).zip(&mut slot.records) {
+                let old = record.id.clone();
+                if record.resolve(self.namespaced.get(old.group_kind()).copied()) && taken {
+                    self.detach(&old, (number, position));
+                    self.attach(&record.id, (number, position));
+                    touched.extend([old, record.id.clone()]);
+                }
+            }
+            self.put(number, slot);
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+
+    /// Where an object stands.
+    pub fn find(&self, id: &ObjectId) -> Found {
+        let mut places: Vec<_> = self.records(id).map(|(slot, record)| record.place(&slot.path)).collect();
+        places.sort();
+        match places.len() {
+            0 => self.unreadable(id, None).map_or(Found::Absent, Found::Unreadable),
+            1 => places.pop().map_or(Found::Absent, Found::One),
+            _ => Found::Duplicate(places),
+        }
+    }
+
+    /// What is known of an object's manifest; `None` unless exactly one is found.
+    pub fn entry(&self, id: &ObjectId) -> Option<Entry<'_>> {
+        let mut records = self.records(id);
+        let (_, record) = records.next().filter(|_| records.next().is_none())?;
+        let version = self.versions.get(record.version as usize).map_or("", |version| version);
+        Some(Entry { record, version })
+    }
+
+    /// Why an object that has no manifest can't be called absent: `last_path`, which held its manifest once, still exists
+    /// but is skipped in whole or in part, or something skipped anywhere still shows its kind and name.
+    pub fn unreadable(&self, id: &ObjectId, last_path: Option<&RepoPath>) -> Option<String> {
+        let last = last_path.and_then(|path| self.slot(*self.by_path.get(path)?));
+        let told = |skipped: Skipped<'_>| skipped.to_string();
+        if let Some(skipped) = last.and_then(|slot| slot.skipped().next()) {
+            return Some(format!("{}, and held it before", told(skipped)));
+        }
+        let showing = |number: &u32| {
+            let slot = self.slot(*number)?;
+            slot.named_withheld().filter(|_| slot.records.iter().any(|record| record.shows(id))).or_else(|| {
+                let skip = slot.skips().iter().find(|skip| skip.shows.includes(id))?;
+                Some(slot.named(skip))
+            })
+        };
+        let found = self.shown.get(id.name())?.iter().find_map(showing)?;
+        Some(format!("{}, and shows this kind and name", told(found)))
+    }
+
+    /// Everything that is not taken for a manifest, in no particular order. Includes what is quiet.
+    pub fn skips(&self) -> impl Iterator<Item = Skipped<'_>> {
+        self.slots.iter().flatten().flat_map(Slot::skipped)
+    }
+
+    /// Every identity that has a manifest, once each, in no particular order.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
+        self.by_id.keys()
+    }
+
+    fn records<'i>(&'i self, id: &ObjectId) -> impl Iterator<Item = (&'i Slot, &'i Record)> {
+        let spots = self.by_id.get(id).map(Spots::all).unwrap_or_default();
+        spots.iter().filter_map(|(number, position)| {
+            let slot = self.slot(*number)?;
+            Some((slot, slot.records.get(*position as usize)?))
+        })
+    }
+
+    fn slot(&self, number: u32) -> Option<&Slot> {
+        self.slots.get(number as usize)?.as_ref()
+    }
+
+    fn put(&mut self, number: u32, slot: Slot) {
+        if let Some(place) = self.slots.get_mut(number as usize) {
+            *place = Some(slot);
+        }
+    }
+
+    /// Forgets a file. Returns what it held that was taken.
+    fn drop_file(&mut self, path: &RepoPath) -> Vec<(ObjectId, Digest)> {
+        let Some(number) = self.by_path.remove(path) else { return Vec::new() };
+        let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::take) else { return Vec::new() };
+        self.free.push(number);
+        self.show(number, &slot, false);
+        slot.taken()
+            .map(|(position, record)| {
+                self.detach(&record.id, (number, position));
+                (record.id.clone(), record.digest)
+            })
+            .collect()
+    }
+
+    /// Takes a file that is not there yet. Returns what it holds that is taken.
+    fn add_file(&mut self, file: ManifestFile) -> Vec<(ObjectId, Digest)> {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
+        let withheld = self.kustomizations.reason(&file.path);
+        let records: Box<[_]> = file.objects.into_iter().map(|manifest| self.record(manifest)).collect();
+        let slot = Slot::new(file.path.clone(), records, file.skips, withheld);
+        slot.taken().for_each(|(position, record)| self.attach(&record.id, (number, position)));
+        self.show(number, &slot, true);
+        let held = slot.taken().map(|(_, record)| (record.id.clone(), record.digest)).collect();
+        self.by_path.insert(file.path, number);
+        self.put(number, slot);
+        held
+    }
+
+    /// Takes or withholds the objects of a file as the kustomizations now say. Returns the identities that changed.
+    fn withhold(&mut self, number: u32) -> Vec<ObjectId> {
+        let Some(slot) = self.slot(number) else { return Vec::new() };
+        let reason = self.kustomizations.reason(&slot.path);
+        if slot.withheld() == reason.as_ref() {
+            return Vec::new();
+        }
+        let Some(mut slot) = self.slots.get_mut(number as usize).and_then(Option::take) else { return Vec::new() };
+        self.show(number, &slot, false);
+        let turned = slot.withheld().is_some() != reason.is_some();
+        let withhold = reason.is_some();
+        slot.set_withheld(reason);
+        for (position, record) in (0..).zip(&slot.records).filter(|_| turned) {
+            if withhold {
+                self.detach(&record.id, (number, position));
+            } else {
+                self.attach(&record.id, (number, position));
+            }
+        }
+        self.show(number, &slot, true);
+        let ids = slot.records.iter().filter(|_| turned).map(|record| record.id.clone()).collect();
+        self.put(number, slot);
+        ids
+    }
+
+    /// Notes or forgets the names that something skipped in a file shows.
+    fn show(&mut self, number: u32, slot: &Slot, add: bool) {
+        let withheld = slot.records.iter().filter(|_| slot.withheld().is_some()).map(|record| record.id.name());
+        let names: BTreeSet<&str> = slot.skips().iter().flat_map(|skip| skip.shows.names()).chain(withheld).collect();
+        for name in names {
+            if add {
+                self.shown.entry(name.into()).or_default().push(number);
+            } else if let Some(slots) = self.shown.get_mut(name) {
+                slots.retain(|shown| *shown != number);
+                if slots.is_empty() {
+                    self.shown.remove(name);
+                }
+            }
+        }
+    }
+
+    fn attach(&mut self, id: &ObjectId, spot: Spot) {
+        match self.by_id.get_mut(id) {
+            Some(spots) => spots.push(spot),
+            None => {
+                self.by_id.insert(id.clone(), Spots::One(spot));
+            }
+        }
+    }
+
+    fn detach(&mut self, id: &ObjectId, spot: Spot) {
+        if self.by_id.get_mut(id).is_some_and(|spots| spots.remove(spot)) {
+            self.by_id.remove(id);
+        }
+    }
+
+    fn record(&mut self, manifest: Manifest) -> Record {
+        let kind = manifest.id.group_kind();
+        let kind = self.group_kinds.get(kind).cloned().unwrap_or_else(|| {
+            self.group_kinds.insert(kind.clone());
+            kind.clone()
+        });
+        let raw = ObjectId::new(kind, manifest.id.namespace().unwrap_or(""), manifest.id.name());
+        let version = *self.version_numbers.entry(manifest.version).or_insert_with_key(|version| {
+            self.versions.push(version.clone());
+            (self.versions.len() - 1) as u32
+        });
+        let labels: String = manifest.labels.iter().flat_map(|(key, value)| [key, "\0", value, "\0"]).collect();
+        let rare = Rare { item: manifest.place.item, ..Rare::default() };
+        let mut record = Record {
+            id: raw,
+            digest: manifest.digest,
+            version,
+            labels: Some(labels.into()).filter(|labels: &Box<str>| !labels.is_empty()),
+            document: manifest.place.document,
+            line: manifest.place.line,
+            prune_disabled: manifest.prune_disabled,
+            bare: false,
+            rare: Some(rare).filter(|rare| *rare != Rare::default()).map(Box::new),
+        };
+        record.resolve(self.namespaced.get(record.id.group_kind()).copied());
+        record
+    }
+}
+
+/// What is not in both, each as often as it is there.
+fn difference(mut before: Vec<(ObjectId, Digest)>, mut after: Vec<(ObjectId, Digest)>) -> Vec<ObjectId> {
+    before.sort();
+    after.sort();
+    let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
+    let mut differ = Vec::new();
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (Some(before), Some(after)) => before.cmp(after),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (None, None) => return differ,
+        };
+        if order.is_le() {
+            let gone = before.next().filter(|_| order.is_lt());
+            differ.extend(gone.map(|(id, _)| id));
+        }
+        if order.is_ge() {
+            let new = after.next().filter(|_| order.is_gt());
+            differ.extend(new.map(|(id, _)| id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

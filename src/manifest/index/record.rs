@@ -1,0 +1,213 @@
+//! Owns what is kept of one file and of one object, in as few bytes as possible. Must never hold a value of an object.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::manifest::{Place, Reason, Skip};
+use crate::object::{Digest, ObjectId, RepoPath};
+
+/// A file.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub path: RepoPath,
+    pub records: Box<[Record]>,
+    /// Most files have none.
+    notes: Option<Box<Notes>>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    skips: Vec<Skip>,
+    withheld: Option<Reason>,
+}
+
+/// An object of a file, in as few bytes as possible.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// As it is looked up: with the namespace that applies.
+    pub id: ObjectId,
+    pub digest: Digest,
+    /// Position among the index's versions.
+    pub version: u32,
+    /// Key and value in turn, each ended by a zero byte.
+    pub labels: Option<Box<str>>,
+    pub document: u32,
+    pub line: u32,
+    pub prune_disabled: bool,
+    /// Whether the file names no namespace, although one applies.
+    pub bare: bool,
+    pub rare: Option<Box<Rare>>,
+}
+
+/// What few objects have.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Rare {
+    /// Position in Lists.
+    pub item: Box<[u32]>,
+    /// The namespace that the file names, although none applies.
+    pub namespace: Box<str>,
+}
+
+/// Slot and position of a record.
+pub(super) type Spot = (u32, u32);
+
+#[derive(Debug)]
+pub(super) enum Spots {
+    One(Spot),
+    Many(Box<Vec<Spot>>),
+}
+
+impl Spots {
+    pub fn all(&self) -> &[Spot] {
+        match self {
+            Self::One(spot) => std::slice::from_ref(spot),
+            Self::Many(spots) => spots,
+        }
+    }
+
+    pub fn push(&mut self, spot: Spot) {
+        match self {
+            Self::One(first) => *self = Self::Many(Box::new(vec![*first, spot])),
+            Self::Many(spots) => spots.push(spot),
+        }
+    }
+
+    /// Takes one out. Returns whether none is left.
+    pub fn remove(&mut self, spot: Spot) -> bool {
+        match self {
+            Self::One(only) => *only == spot,
+            Self::Many(spots) => {
+                spots.retain(|other| *other != spot);
+                if let [only] = spots[..] {
+                    *self = Self::One(only);
+                }
+                false
+            }
+        }
+    }
+}
+
+/// What is known of an object's manifest beside its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'i> {
+    pub(super) record: &'i Record,
+    pub(super) version: &'i str,
+}
+
+impl<'i> Entry<'i> {
+    /// Digest of the whole object as it is written.
+    pub fn digest(&self) -> Digest {
+        self.record.digest
+    }
+
+    /// The version in its `apiVersion`.
+    pub fn version(&self) -> &'i str {
+        self.version
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let mut parts = self.record.labels.as_deref().unwrap_or_default().split_terminator('\0');
+        std::iter::from_fn(|| Some((parts.next()?.to_owned(), parts.next()?.to_owned()))).collect()
+    }
+
+    /// Whether it carries [`crate::manifest::PRUNE_ANNOTATION`] with `disabled`.
+    pub fn prune_disabled(&self) -> bool {
+        self.record.prune_disabled
+    }
+}
+
+/// Something that is not taken for a manifest, for `/status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped<'i> {
+    /// The file.
+    pub path: &'i RepoPath,
+    /// Line on which it begins, from 1.
+    pub line: u32,
+    /// Why.
+    pub reason: &'i Reason,
+}
+
+impl fmt::Display for Skipped<'_> {
+    /// `apps/web.yaml:12 is encrypted by SOPS`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} {}", self.path, self.line, self.reason)
+    }
+}
+
+impl Slot {
+    pub fn new(path: RepoPath, records: Box<[Record]>, skips: Vec<Skip>, withheld: Option<Reason>) -> Self {
+        let notes = Some(Notes { skips, withheld }).filter(|notes| !notes.skips.is_empty() || notes.withheld.is_some());
+        Self { path, records, notes: notes.map(Box::new) }
+    }
+
+    pub fn skips(&self) -> &[Skip] {
+        self.notes.as_ref().map_or(&[], |notes| &notes.skips)
+    }
+
+    /// Why none of its objects is taken.
+    pub fn withheld(&self) -> Option<&Reason> {
+        self.notes.as_ref()?.withheld.as_ref()
+    }
+
+    pub fn set_withheld(&mut self, reason: Option<Reason>) {
+        self.notes.get_or_insert_default().withheld = reason;
+    }
+
+    /// The objects that are taken, with their positions.
+    pub fn taken(&self) -> impl Iterator<Item = (u32, &Record)> {
+        (0..).zip(&self.records).filter(|_| self.withheld().is_none())
+    }
+
+    pub fn named<'i>(&'i self, skip: &'i Skip) -> Skipped<'i> {
+        Skipped { path: &self.path, line: skip.line, reason: &skip.reason }
+    }
+
+    pub fn named_withheld(&self) -> Option<Skipped<'_>> {
+        self.withheld().map(|reason| Skipped { path: &self.path, line: 1, reason })
+    }
+
+    pub fn skipped(&self) -> impl Iterator<Item = Skipped<'_>> {
+        self.named_withheld().into_iter().chain(self.skips().iter().map(|skip| self.named(skip)))
+    }
+}
+
+impl Record {
+    pub fn place(&self, path: &RepoPath) -> Place {
+        let item = self.rare.as_ref().map(|rare| rare.item.clone()).unwrap_or_default();
+        Place { path: path.clone(), document: self.document, item, line: self.line }
+    }
+
+    /// The identity as it is written.
+    pub fn raw(&self) -> ObjectId {
+        let dropped = self.rare.as_ref().map(|rare| &*rare.namespace).filter(|namespace| !namespace.is_empty());
+        match dropped {
+            _ if self.bare => self.id.with_namespace(""),
+            Some(namespace) => self.id.with_namespace(namespace),
+            None => self.id.clone(),
+        }
+    }
+
+    /// Takes which kinds are namespaced. Returns whether that gave it another identity.
+    pub fn resolve(&mut self, namespaced: Option<bool>) -> bool {
+        let raw = self.raw();
+        let item = self.rare.take().map(|rare| rare.item).unwrap_or_default();
+        let (id, bare, namespace) = match (namespaced, raw.namespace()) {
+            (Some(true), None) => (raw.with_namespace("default"), true, ""),
+            (Some(false), Some(namespace)) => (raw.with_namespace(""), false, namespace),
+            _ => (raw.clone(), false, ""),
+        };
+        self.rare =
+            Some(Rare { item, namespace: namespace.into() }).filter(|rare| *rare != Rare::default()).map(Box::new);
+        self.bare = bare;
+        let changed = id != self.id;
+        if changed {
+            self.id = id;
+        }
+        changed
+    }
+
+    pub fn shows(&self, id: &ObjectId) -> bool {
+        self.id.kind() == id.kind() && self.id.name() == id.name()
+    }
+}
