@@ -24,6 +24,9 @@ const DURATION: Duration = Duration::from_secs(4);
 /// How long a leader that can't renew goes on leading, counted from the last renewal that it began and that worked.
 const DEADLINE: Duration = Duration::from_secs(3);
 
+/// How long one attempt may take: a second one fits in before the deadline.
+const ATTEMPT: Duration = Duration::from_millis(1_500);
+
 /// How often the lease is renewed, or looked at by those that stand by.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -74,7 +77,7 @@ impl Lease {
     pub fn acquire(connection: &Connection, name: LeaseName) -> Result<Self, ClusterError> {
         let leases = in_namespace("/apis/coordination.k8s.io/v1", &name.namespace, "leases")?;
         let elector = Elector {
-            connection: connection.with_limit(DEADLINE),
+            connection: connection.with_limit(ATTEMPT),
             path: format!("{leases}/{}", encoded(&name.name)),
             leases,
             name,
@@ -133,7 +136,7 @@ impl Elector {
         let mut renewed: Option<Instant> = None;
         loop {
             let begun = Instant::now();
-            let end = renewed.unwrap_or(begun) + DEADLINE;
+            let end = renewed.map_or(begun + ATTEMPT, |renewed| (begun + ATTEMPT).min(renewed + DEADLINE));
             let attempt = tokio::select! {
                 () = stop.cancelled() => break,
                 attempt = timeout_at(end, self.attempt()) => attempt,
@@ -280,3 +283,6 @@ fn text<'a>(lease: &'a Value, key: &str) -> &'a str {
 pub(super) fn micro_time() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures::FutureExt;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -86,18 +87,23 @@ impl Refresh {
                 () = tokio::time::sleep_until(next) => {}
                 () = self.wake.notified() => {
                     tokio::time::sleep(SETTLE).await;
-                    (backoff, tries) = (Backoff::new(Duration::from_millis(500), Duration::from_secs(30)), 0);
+                    // What was asked for meanwhile is answered by the same discovery.
+                    let _ = self.wake.notified().now_or_never();
+                    backoff.reset();
+                    tries = 0;
                 }
             }
             match discovery.run().await {
                 Ok(kinds) => {
                     self.replace(kinds, &changed).await;
-                    let pending = self.forget_kept();
                     tries += 1;
-                    next = Instant::now() + LATEST;
-                    if pending && tries < PATIENCE {
-                        next = Instant::now() + backoff.next();
-                    }
+                    let wait = if self.forget_kept() && tries < PATIENCE {
+                        backoff.next()
+                    } else {
+                        backoff.reset();
+                        LATEST
+                    };
+                    next = Instant::now() + wait;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "discovery failed; the kinds stay as they were");
@@ -132,4 +138,102 @@ impl Refresh {
 
 fn same(one: &Kinds, other: &Kinds) -> bool {
     one.len() == other.len() && one.iter().all(|kind| other.get(&kind.group_kind) == Some(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stub::{Answer, Script, status};
+    use super::*;
+    use serde_json::json;
+    use tokio_util::task::AbortOnDropHandle;
+
+    /// The answers to one discovery that finds these kinds of `example.org`.
+    fn finds(kinds: &[&str]) -> [Answer; 2] {
+        let resource = |kind: &&str| json!({"resource": format!("{}s", kind.to_lowercase()), "responseKind": {"kind": kind}, "scope": "Namespaced"});
+        let resources: Vec<_> = kinds.iter().map(resource).collect();
+        let versions = json!([{"version": "v1", "resources": resources}]);
+        let group = json!({"metadata": {"name": "example.org"}, "versions": versions});
+        [Answer::Plain(200, json!({"items": []})), Answer::Plain(200, json!({"items": [group]}))]
+    }
+
+    fn definition(kind: &str) -> Value {
+        let names = json!({"kind": kind, "plural": format!("{}s", kind.to_lowercase())});
+        json!({"spec": {"group": "example.org", "scope": "Namespaced", "names": names,
+                "versions": [{"name": "v1", "served": true}]},
+            "status": {"conditions": [{"type": "Established", "status": "True"}]}})
+    }
+
+    /// A running refresh, and how many times it told of new kinds.
+    async fn running(script: &Script) -> (Arc<Refresh>, watch::Receiver<usize>, AbortOnDropHandle<()>) {
+        let mut discovery = Discovery::new(script.connection());
+        let refresh = Arc::new(Refresh::new(discovery.run().await.unwrap()));
+        let (tell, told) = watch::channel(0);
+        let running = refresh.clone();
+        let task = tokio::spawn(async move {
+            let changed = |_| {
+                tell.send_modify(|count| *count += 1);
+                std::future::ready(())
+            };
+            running.run(discovery, changed).await;
+        });
+        (refresh, told, AbortOnDropHandle::new(task))
+    }
+
+    fn discoveries(script: &Script) -> usize {
+        script.asked().iter().filter(|path| *path == "/api").count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_definition_that_is_shown_already_costs_no_request() {
+        let script = Script::new(finds(&["Snap"]));
+        let (refresh, _, _task) = running(&script).await;
+        refresh.definition(&definition("Snap"), false);
+        tokio::time::sleep(LATEST / 2).await;
+        assert_eq!(discoveries(&script), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_definition_is_asked_for_until_it_is_shown() {
+        let answers = [finds(&[]), finds(&[]), finds(&[]), finds(&["Snap"])];
+        let script = Script::new(answers.into_iter().flatten());
+        let (refresh, told, _task) = running(&script).await;
+        refresh.definition(&definition("Snap"), false);
+        tokio::time::sleep(LATEST / 2).await;
+        assert_eq!((discoveries(&script), *told.borrow()), (4, 1));
+        assert_eq!(refresh.kinds().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_comes_is_given_up_until_the_regular_time() {
+        let script = Script::new((0..99).flat_map(|_| finds(&[])));
+        let (refresh, told, _task) = running(&script).await;
+        refresh.definition(&definition("Snap"), false);
+        tokio::time::sleep(LATEST / 2).await;
+        assert_eq!(discoveries(&script), 1 + PATIENCE);
+        tokio::time::sleep(LATEST).await;
+        assert_eq!((discoveries(&script), *told.borrow()), (2 + PATIENCE, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_definitions_is_one_discovery() {
+        let script = Script::new([finds(&[]), finds(&["Snap", "Snip"])].into_iter().flatten());
+        let (refresh, told, _task) = running(&script).await;
+        for kind in ["Snap", "Snip"] {
+            refresh.definition(&definition(kind), false);
+            tokio::time::sleep(SETTLE / 4).await;
+        }
+        tokio::time::sleep(LATEST / 2).await;
+        assert_eq!((discoveries(&script), *told.borrow()), (2, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_discovery_that_fails_leaves_the_kinds_and_is_tried_again() {
+        let script = Script::new(finds(&["Snap"]).into_iter().chain([status(500, "InternalError")]).chain(finds(&[])));
+        let (refresh, told, _task) = running(&script).await;
+        refresh.ask();
+        tokio::time::sleep(SETTLE + Duration::from_millis(1)).await;
+        assert_eq!((refresh.kinds().len(), *told.borrow()), (1, 0));
+        tokio::time::sleep(LATEST / 2).await;
+        assert_eq!((refresh.kinds().len(), *told.borrow()), (0, 1));
+    }
 }

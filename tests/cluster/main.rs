@@ -5,4 +5,10 @@
 #[path = "../support/envtest.rs"]
 mod envtest;
 
+mod calls;
+mod discovery;
+mod lease;
 mod server;
+mod side_channels;
+mod support;
+mod watch;

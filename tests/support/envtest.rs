@@ -17,7 +17,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
+use std::iter;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -265,9 +267,12 @@ fn exists<T>(answer: kube::Result<T>) {
     }
 }
 
+/// Below the range from which the system takes the ports of outgoing connections: nobody comes between.
 fn free_ports<const N: usize>() -> [u16; N] {
+    let random = || 12_000 + (RandomState::new().build_hasher().finish() % 20_000) as u16;
+    let free = |()| iter::repeat_with(random).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).unwrap();
     // All are bound before the first is let go, so that they differ.
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let listeners = [(); N].map(free);
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
