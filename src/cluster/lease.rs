@@ -110,11 +110,11 @@ impl Lease {
         }
     }
 
-    /// Gives the lease back, if we have it, so that somebody else may take it at once. Takes two seconds at most.
+    /// Gives the lease back, if we have it, so that somebody else may take it at once. Takes three seconds at most.
     pub async fn release(self) {
         self.stop.cancel();
         // What is not given back runs out by itself.
-        let _ = timeout(Duration::from_secs(2), self.task).await;
+        let _ = timeout(ATTEMPT * 2, self.task).await;
     }
 }
 
@@ -137,10 +137,8 @@ impl Elector {
         loop {
             let begun = Instant::now();
             let end = renewed.map_or(begun + ATTEMPT, |renewed| (begun + ATTEMPT).min(renewed + DEADLINE));
-            let attempt = tokio::select! {
-                () = stop.cancelled() => break,
-                attempt = timeout_at(end, self.attempt()) => attempt,
-            };
+            // Never cut short: what was written must be known, or it could not be given back.
+            let attempt = timeout_at(end, self.attempt()).await;
             let standby = match attempt {
                 Ok(Ok(Ok(transitions))) => {
                     renewed = Some(begun);
