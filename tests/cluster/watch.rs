@@ -1,14 +1,16 @@
 //! Watches: what they tell, in which order, and what they do when they may not.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+use futures::StreamExt;
 use kubeferry::cluster::{ApiServer, Cluster, ClusterEvent, ClusterOptions, Connection, DeleteRequest, FieldManager};
 use serde_json::{Value, json};
 
 use crate::envtest::{Options, RealServer};
 
-use crate::support::{cluster, config_map, connection, connection_as, events_until, id, kind, namespace, short};
+use crate::support::{cluster, config_map, connection_as, events_until, id, kind, namespace, short};
 
 fn place(told: &[String], what: &str) -> usize {
     told.iter().position(|event| event == what).unwrap_or_else(|| panic!("{what} in {told:?}"))
@@ -117,28 +119,45 @@ async fn a_kind_that_may_not_be_listed_is_unwatched_and_blocks_no_other() {
     assert!(why.contains("not allowed: secrets is forbidden: User"), "{why}");
 }
 
-#[tokio::test]
-#[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
-async fn more_objects_than_the_queue_holds_arrive_once_each() {
-    let cluster = cluster("watch-many").await;
-    namespace(&cluster, "watch-many").await;
-    let count = 700;
-    let objects = (0..count).map(|number| config_map("watch-many", &format!("m-{number}"), json!({"a": "b"})));
-    let applying = objects.map(|object| {
-        let cluster = &cluster;
+/// More than one page, and more than the queue holds.
+const MANY: usize = 1_100;
+
+async fn make_many(cluster: &ApiServer, name: &str) {
+    namespace(cluster, name).await;
+    let applying = (0..MANY).map(|number| {
+        let object = config_map(name, &format!("m-{number}"), json!({"a": "b"}));
         async move { cluster.apply(&id(&object), object, true, false).await.unwrap() }
     });
-    let applied: Vec<_> =
-        futures::StreamExt::collect(futures::StreamExt::buffer_unordered(futures::stream::iter(applying), 16)).await;
-    assert_eq!(applied.len(), count);
+    futures::stream::iter(applying).buffer_unordered(16).for_each(|_| async {}).await;
+}
 
-    // Another connection, which has seen nothing yet.
-    let manager = FieldManager::new("kubeferry", "watch-many-reader").unwrap();
-    let reader = ApiServer::start(connection().await, manager).await.unwrap();
+/// How many of them a cluster that has seen nothing yet is told of before the list ends.
+async fn count_many(reader: &ApiServer, name: &str) -> usize {
     reader.watch(vec![kind("", "ConfigMap")]);
-    let told = events_until(&reader, |event| short(event) == "synced ConfigMap").await;
-    let seen = told.iter().map(short).filter(|event| event.starts_with("seen ConfigMap watch-many/")).count();
-    assert_eq!(seen, count);
+    let told = events_until(reader, |event| short(event) == "synced ConfigMap").await;
+    let start = format!("seen ConfigMap {name}/");
+    told.iter().map(short).filter(|event| event.starts_with(&start)).collect::<HashSet<_>>().len()
+}
+
+#[tokio::test]
+#[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+async fn more_objects_than_the_queue_holds_all_arrive() {
+    make_many(&cluster("watch-many").await, "watch-many").await;
+    assert_eq!(count_many(&cluster("watch-many-reader").await, "watch-many").await, MANY);
+}
+
+#[tokio::test]
+#[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+async fn a_server_that_does_not_stream_lists_is_read_in_pages() {
+    let server = RealServer::start(Options {
+        apiserver_args: vec!["--feature-gates=WatchList=false".into()],
+        ..Options::default()
+    });
+    make_many(&connect(&server.kubeconfig()).await, "watch-pages").await;
+    let reader = connect(&server.kubeconfig()).await;
+    assert_eq!(count_many(&reader, "watch-pages").await, MANY);
+    namespace(&reader, "watch-pages-later").await;
+    events_until(&reader, |event| short(event) == "seen Namespace watch-pages-later").await;
 }
 
 #[tokio::test]
