@@ -66,6 +66,7 @@ pub(super) fn commit(
         ))
     })?;
     let tree = git.find_tree(tree).map_err(failed)?;
+    // From the same handle `git`: libgit2 leaves out a parent that another one found, without an error.
     let parents: Vec<_> = parent.iter().collect();
     let id = git.commit(None, &signature, &signature, &new.message, &tree, &parents).map_err(failed)?;
     fetch::commit_id(id).map(Some)
@@ -85,19 +86,22 @@ impl Editor<'_> {
         let failed = |error: git2::Error| failure::local(&error);
         let mut builder = self.git.treebuilder(old).map_err(failed)?;
         for (name, below) in &changes.folders {
-            let path = format!("{path}{name}/");
+            let path = format!("{path}{name}");
             let inner = match old.and_then(|old| old.get_name(name)) {
                 None => None,
                 Some(entry) if entry.filemode_raw() == FOLDER => Some(self.git.find_tree(entry.id()).map_err(failed)?),
                 Some(_) => return Err(in_the_way(&path, "a file, a link or a submodule, not a folder")),
             };
-            match self.edit(inner.as_ref(), below, &path)? {
+            match self.edit(inner.as_ref(), below, &format!("{path}/"))? {
                 Some(tree) => builder.insert(*name, tree, FOLDER).map(drop).map_err(failed)?,
                 None if inner.is_some() => builder.remove(*name).map_err(failed)?,
                 None => {}
             }
         }
         for (name, bytes) in &changes.files {
+            if changes.folders.contains_key(name) {
+                return Err(in_the_way(&format!("{path}{name}"), "a folder of that name in the same commit"));
+            }
             let mode = match old.and_then(|old| old.get_name(name)).map(|entry| entry.filemode_raw()) {
                 None => None,
                 Some(EXECUTABLE) => Some(EXECUTABLE),

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -55,10 +55,10 @@ impl PrivateDirectory {
 fn remove_abandoned(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for path in entries.flatten().filter(|entry| is_ours(&entry.file_name())).map(|entry| entry.path()) {
-        if is_abandoned(&path) {
-            if let Err(error) = std::fs::remove_dir_all(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot remove the directory of a process that has ended");
-            }
+        if is_abandoned(&path)
+            && let Err(error) = std::fs::remove_dir_all(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot remove the directory of a process that has ended");
         }
     }
 }
@@ -68,7 +68,7 @@ fn is_ours(name: &std::ffi::OsStr) -> bool {
 }
 
 /// Without a lock file it is somebody's who is just about to make it.
-fn is_abandoned(path: &PathBuf) -> bool {
+fn is_abandoned(path: &Path) -> bool {
     let real = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     real && OpenOptions::new()
         .write(true)

@@ -45,7 +45,9 @@ pub(super) fn remote(error: &git2::Error, talk: &Conversation<'_>) -> Repository
         return RepositoryError::Denied { remote, message };
     }
     let lower = text.to_lowercase();
-    let message = if lower.contains("timed out") || lower.contains("timeout") {
+    // OpenSSL tells the end of its patience only by the error of the system.
+    let late = ["timed out", "timeout", "resource temporarily unavailable"].iter().any(|sign| lower.contains(sign));
+    let message = if late {
         let seconds = talk.libgit2.server_timeout().as_secs_f32();
         format!("no answer within {seconds} s ({text}); check address, port and firewall")
     } else if text.contains("Unable to exchange encryption keys") {

@@ -8,6 +8,7 @@ pub mod credentials;
 mod directory;
 mod failure;
 mod fetch;
+mod housekeeping;
 mod known_hosts;
 pub mod libgit2;
 mod local;

@@ -17,7 +17,8 @@ use super::libgit2::Libgit2;
 use super::tree::Blobs;
 use super::url::GitUrl;
 use super::{
-    BlobId, CommitId, NewCommit, PushError, Remote, RepositoryError, Visit, commit, failure, fetch, local, push, tree,
+    BlobId, CommitId, NewCommit, PushError, Remote, RepositoryError, Visit, commit, failure, fetch, housekeeping,
+    local, push, tree,
 };
 use crate::object::RepoPath;
 
@@ -135,7 +136,7 @@ impl Repository {
     where
         T: Send + 'static,
         E: From<RepositoryError> + Send + 'static,
-        F: FnOnce(&git2::Repository, &Conversation<'_>, &Inner) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut git2::Repository, &Conversation<'_>, &Inner) -> Result<T, E> + Send + 'static,
     {
         let inner = self.inner.clone();
         async move {
@@ -144,11 +145,11 @@ impl Repository {
             let longest = inner.settings.longest_step;
             let remote = inner.settings.url.to_string();
             let work = async move {
-                let git = inner.network.clone().lock_owned().await;
+                let mut git = inner.network.clone().lock_owned().await;
                 blocking(move || {
                     let settings = &inner.settings;
                     let talk = Conversation::new(&settings.url, &settings.credentials, &inner.libgit2, &limit);
-                    step(&git, &talk, &inner)
+                    step(&mut git, &talk, &inner)
                 })
                 .await
             };
@@ -183,6 +184,25 @@ impl Inner {
         // Each change is one assignment, so it is whole whoever panicked meanwhile.
         self.branch.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Nothing that a fetch depends on, so trouble with it is only told. Another time if the objects are in use.
+    fn tidy(&self, network: &mut git2::Repository) {
+        if !housekeeping::is_due(network) {
+            return;
+        }
+        let Ok(mut objects) = self.objects.try_lock() else { return };
+        let tidied = housekeeping::tidy(network);
+        // Also after trouble: handles do not notice that files have gone.
+        let path = network.path().to_owned();
+        let opened = (git2::Repository::open_bare(&path), git2::Repository::open_bare(&path));
+        if let (Ok(for_network), Ok(for_objects)) = opened {
+            *network = for_network;
+            *objects = for_objects;
+        }
+        if let Err(error) = tidied {
+            tracing::warn!(%error, "cannot tidy up the private clone; it grows");
+        }
+    }
 }
 
 /// Tells the thread of a step that nobody waits for its result.
@@ -213,6 +233,7 @@ impl Remote for Repository {
             let branch = fetch::fetch(git, talk, inner.settings.branch.as_deref())?;
             let tip = branch.tip;
             *inner.branch() = Some(branch);
+            inner.tidy(git);
             Ok(tip)
         })
     }

@@ -126,10 +126,10 @@ impl Comparison<'_, '_> {
         let mut new = new.into_iter().flatten().peekable();
         while let Some((old, new)) = next_pair(&mut old, &mut new) {
             let same = |a: &TreeEntry<'_>, b: &TreeEntry<'_>| a.id() == b.id() && kind(a) == kind(b);
-            if let (Some(old), Some(new)) = (&old, &new) {
-                if same(old, new) {
-                    continue;
-                }
+            if let (Some(old), Some(new)) = (&old, &new)
+                && same(old, new)
+            {
+                continue;
             }
             self.entry(old.as_ref(), new.as_ref(), depth)?;
         }

@@ -186,10 +186,12 @@ fn ssh(text: &str) -> Result<GitUrl, RepositoryError> {
     let user = if url.username().is_empty() { "git".to_owned() } else { percent_decoded(url.username()) };
     let shown = url.host_str().unwrap_or_default().to_ascii_lowercase();
     let host = shown.trim_start_matches('[').trim_end_matches(']').to_owned();
-    check_ssh(&user, &host, url.path().trim_start_matches('/'))?;
+    // SSH takes the path as it is, so what an address must escape is written out for libgit2, which does not.
+    let path = percent_decoded(url.path());
+    check_ssh(&user, &host, path.trim_start_matches('/'))?;
     let port = url.port().unwrap_or(22);
     let written = if port == 22 { String::new() } else { format!(":{port}") };
-    let whole = format!("ssh://{user}@{shown}{written}{}", url.path());
+    let whole = format!("ssh://{user}@{shown}{written}{path}");
     Ok(GitUrl(Place::Ssh { url: whole, endpoint: Endpoint { host, port }, user }))
 }
 
@@ -226,8 +228,8 @@ fn check_ssh(user: &str, host: &str, path: &str) -> Result<(), RepositoryError> 
     if !plain(user, b"+~@$") || user.starts_with('-') {
         return invalid(format!("the user name in gitUrl for {host} is not usable; it is `git` for most hosts"));
     }
-    if path.is_empty() || path.starts_with('-') {
-        return invalid(format!("gitUrl names no repository on {host}, or one that begins with `-` like an option"));
+    if path.is_empty() || path.starts_with('-') || path.chars().any(|c| c.is_control() || "?#".contains(c)) {
+        return invalid(format!("gitUrl names no repository on {host} that can be asked for; check its path"));
     }
     Ok(())
 }
@@ -291,6 +293,7 @@ mod tests {
             ("ssh://github.com/acme/x.git", "ssh://git@github.com/acme/x.git", "github.com", 22),
             ("ssh://me@host:2222/~me/x", "ssh://me@host:2222/~me/x", "host", 2222),
             ("ssh://git@[::1]:2222/x", "ssh://git@[::1]:2222/x", "::1", 2222),
+            ("ssh://git@host/caf\u{e9}%20x.git", "ssh://git@host/caf\u{e9} x.git", "host", 22),
         ] {
             let url = strict(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(url.to_string(), shown);
@@ -332,6 +335,10 @@ mod tests {
             "-x@host:y",
             "git@host:-x",
             "ssh://git@host/-x",
+            "ssh://git@host/a%0ab",
+            "ssh://git@host/%2dx",
+            "ssh://git@host/a%3fb",
+            "ssh://a%0ab@host/x",
             "ssh://git@host",
             "ssh://git@host/",
             "ssh:///x",

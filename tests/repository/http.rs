@@ -83,17 +83,20 @@ async fn credentials_are_not_sent_to_another_server() {
 
 #[tokio::test]
 #[cfg_attr(not(git_http), ignore = "needs git with its http-backend: install git")]
-async fn a_redirect_within_the_server_is_followed() {
+async fn a_redirect_on_the_same_host_is_followed_but_another_port_gets_no_credentials() {
     let repo = BareRepo::with(&[("a.yaml", "1")]);
-    let real = GitHttp::with_login(&repo, "x-access-token", TOKEN);
-    let moved = GitHttp::redirecting(&repo, &format!("http://{}", real.address()));
+    let open_to_all = GitHttp::start(&repo);
+    let moved = GitHttp::redirecting(&repo, &format!("http://{}", open_to_all.address()));
+    edit(&open(settings(&moved.url(""))), "a.yaml", "2").await.unwrap();
+
+    let closed = GitHttp::with_login(&repo, "x-access-token", TOKEN);
+    let moved = GitHttp::redirecting(&repo, &format!("http://{}", closed.address()));
     let (_dir, token) = secret(TOKEN);
     let mut settings = settings(&moved.url(""));
     settings.credentials.token = token;
-    // The same host and another port: followed, but no credential goes along.
     let error = within(open(settings).fetch()).await.unwrap_err();
     assert!(error.to_string().contains("another server"), "{error}");
-    assert_eq!(real.authorized(), 0);
+    assert_eq!(closed.authorized(), 0);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod commits;
 mod http;
 mod silence;
 mod ssh;
+mod tls;
 mod trees;
 
 use std::future::Future;
@@ -123,4 +124,19 @@ fn git_path(text: &str) -> Option<kubeferry::object::RepoPath> {
 fn with_key(url: &str, key: &sshd::KeyPair) -> RepositorySettings {
     let credentials = Credentials { ssh_key: key.path(), ..Credentials::default() };
     RepositorySettings { credentials, ..settings(url) }
+}
+
+/// Runs one of the ignored tests in a process of its own, because libgit2's settings are those of a process: its patience
+/// in milliseconds, the known hosts, an authority.
+fn child(test: &str, patience: &str) {
+    child_with(test, patience, &[]);
+}
+
+fn child_with(test: &str, patience: &str, variables: &[(&str, Option<&std::ffi::OsStr>)]) {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture"]).env(git::PATIENCE, patience);
+    command.envs(variables.iter().filter_map(|(name, value)| value.map(|value| (name, value))));
+    let output = command.output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }

@@ -1,8 +1,6 @@
-//! Servers that take a connection and never say a word. In a child process of its own, because libgit2's patience is one
-//! number for the whole process.
+//! Servers that take a connection and never say a word, and steps that nobody waits for.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -44,18 +42,9 @@ impl Drop for Silent {
     }
 }
 
-/// Runs one of the tests below, with impatience.
-fn child(test: &str) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--ignored", "--nocapture"]).env(git::IMPATIENT, "700");
-    let output = command.output().unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-}
-
 #[test]
 fn a_server_that_says_nothing_is_given_up() {
-    child("silence::child_gives_up");
+    child("silence::child_gives_up", "700");
 }
 
 #[tokio::test]

@@ -191,3 +191,24 @@ async fn a_branch_that_moves_during_the_push_is_a_lost_race() {
     edit(&repository, "a.yaml", "3").await.unwrap();
     assert_eq!(repo.files("main").len(), 2);
 }
+
+#[test]
+#[cfg_attr(not(sshd), ignore = "needs git and OpenSSH: install openssh-server")]
+fn a_line_that_spoils_the_known_hosts_is_named() {
+    child("ssh::child_meets_a_broken_line", "60001");
+}
+
+#[tokio::test]
+#[ignore = "run by another test"]
+async fn child_meets_a_broken_line() {
+    let (repo, sshd, key) =
+        (BareRepo::with(&[("a.yaml", "1")]), Sshd::start(), KeyPair::generate(KeyKind::Ed25519, ""));
+    sshd.authorize(&[&key]);
+    let repository = open(with_key(&sshd.url(&repo), &key));
+    git::change_known_hosts("", &["github.com ssh-rsa".to_owned()]);
+    let error = within(repository.fetch()).await.unwrap_err();
+    assert!(denied(&error).contains("known_hosts:3 is no `host type key`"), "{error}");
+    std::fs::remove_file(git::known_hosts()).unwrap();
+    let error = within(repository.fetch()).await.unwrap_err();
+    assert!(denied(&error).contains("cannot be read") && denied(&error).contains("SSH_KNOWN_HOSTS"), "{error}");
+}

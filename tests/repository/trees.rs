@@ -1,6 +1,9 @@
 //! What is visited and read between two commits.
 
+use std::collections::BTreeMap;
+
 use git2::FileMode;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -148,4 +151,80 @@ async fn a_commit_that_is_not_here_is_an_error() {
     let tip = within(repository.fetch()).await.unwrap();
     let error = changes(&repository, Some(CommitId([9; 20])), tip).await.unwrap_err();
     assert!(error.to_string().contains("fetch first"), "{error}");
+}
+
+#[tokio::test]
+async fn hundreds_of_fetches_leave_few_packs_and_the_whole_history() {
+    let repo = BareRepo::with(&[("a.yaml", "start")]);
+    let directory = tempfile::tempdir().unwrap();
+    let repository = open(RepositorySettings { directory: directory.path().to_owned(), ..settings(&repo.url()) });
+    let first = within(repository.fetch()).await.unwrap();
+    let mut tip = first;
+    for n in 0..200 {
+        let text = n.to_string();
+        repo.write("by hand", &[("a.yaml", &text)]);
+        let next = within(repository.fetch()).await.unwrap();
+        assert_eq!(texts(&repository, tip, next).await, [format!("a.yaml={n}")]);
+        tip = next;
+    }
+    let clone = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path().join("clone.git");
+    let files = std::fs::read_dir(clone.join("objects/pack")).unwrap().count();
+    assert!(files < 100, "{files}");
+    assert_eq!(texts(&repository, tip, first).await, ["a.yaml=start"]);
+    edit(&repository, "b.yaml", "1").await.unwrap();
+    assert_eq!(repo.log("main").len(), 202);
+}
+
+/// Files by path. Names of folders are beginnings of names of files and of each other, because Git sorts these in a way of
+/// its own.
+fn files() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let folder = prop::sample::select(vec!["", "a/", "a-/", "a/b/", "a/b/c/", "a./", "b/"]);
+    let name = prop::sample::select(vec!["a.y", "a-y", "a0y", "b.y"]);
+    let path = (folder, name).prop_map(|(folder, name)| format!("{folder}{name}"));
+    prop::collection::btree_map(path, "[xyz]", 0..12)
+}
+
+/// What turns one set of files into another.
+fn difference(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
+    let gone = old.keys().filter(|path| !new.contains_key(*path)).map(|path| (path.clone(), None));
+    let changed = new.iter().filter(|(path, text)| old.get(*path) != Some(text));
+    gone.chain(changed.map(|(path, text)| (path.clone(), Some(text.clone())))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn comparing_commits_gives_back_what_was_written(steps in prop::collection::vec(files(), 1..4)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let repository = open(settings("file:///never/asked"));
+            let (mut held, mut commits) = (BTreeMap::new(), vec![(None, BTreeMap::new())]);
+            for files in steps {
+                let wanted = difference(&held, &files);
+                let writes: Vec<_> = wanted.iter().map(|(path, text)| (path.as_str(), text.as_deref())).collect();
+                let parent = commits.last().unwrap().0;
+                match commit(&repository, parent, &writes).await {
+                    Some(made) => commits.push((Some(made), files.clone())),
+                    None => assert!(wanted.is_empty()),
+                }
+                held = files;
+            }
+            for (from, old) in &commits {
+                for (to, new) in &commits {
+                    let seen = changes(&repository, *from, *to).await.unwrap();
+                    let count = seen.len();
+                    let seen: BTreeMap<_, _> = seen
+                        .into_iter()
+                        .map(|(path, change)| match change {
+                            Change::Gone => (path, None),
+                            Change::File(text, _) => (path, Some(text)),
+                            Change::Unread(why) => panic!("{path}: {why}"),
+                        })
+                        .collect();
+                    assert_eq!((count, &seen), (seen.len(), &difference(old, new)));
+                }
+            }
+        });
+    }
 }

@@ -12,8 +12,12 @@ use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, Oid, Signature};
 use kubeferry::repository::{CommitId, GitUrl, Libgit2, Libgit2Settings, LocalUrls};
 
-/// What a child process of a test sets to make libgit2 give up sooner: milliseconds.
-pub const IMPATIENT: &str = "KUBEFERRY_TEST_IMPATIENT";
+/// What a child process of a test sets to make libgit2 give up sooner: milliseconds. Processes that run at the same time
+/// need different values.
+pub const PATIENCE: &str = "KUBEFERRY_TEST_PATIENCE";
+
+/// What a child process of a test sets to trust an authority: a file.
+pub const AUTHORITY: &str = "KUBEFERRY_TEST_AUTHORITY";
 
 struct Setup {
     libgit2: Libgit2,
@@ -25,16 +29,16 @@ fn setup() -> &'static Setup {
     static SETUP: OnceLock<Setup> = OnceLock::new();
     SETUP.get_or_init(|| {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let impatient = std::env::var(IMPATIENT).ok().map(|text| Duration::from_millis(text.parse().unwrap()));
+        let patience = std::env::var(PATIENCE).ok().map(|text| Duration::from_millis(text.parse().unwrap()));
         let program = std::env::current_exe().unwrap().file_stem().unwrap().to_string_lossy().into_owned();
-        let known_hosts = directory.join(format!("{program}-{}-known_hosts", impatient.is_some()));
+        let known_hosts = directory.join(format!("{program}-{}-known_hosts", patience.unwrap_or_default().as_millis()));
         std::fs::write(&known_hosts, "# Written by tests.\n").unwrap();
         let default = Libgit2Settings::default();
         let settings = Libgit2Settings {
-            connect_timeout: impatient.unwrap_or(default.connect_timeout),
-            server_timeout: impatient.unwrap_or(default.server_timeout),
+            connect_timeout: patience.unwrap_or(default.connect_timeout),
+            server_timeout: patience.unwrap_or(default.server_timeout),
             known_hosts: known_hosts.clone(),
-            ca_file: None,
+            ca_file: std::env::var_os(AUTHORITY).map(PathBuf::from),
             directory,
         };
         Setup { libgit2: Libgit2::initialise(&settings).unwrap(), known_hosts, writing: Mutex::default() }
@@ -149,7 +153,7 @@ impl BareRepo {
                 None => update.remove(*path),
             };
         }
-        self.finish(branch, message, parent.as_ref(), update.create_updated(&git, &base).unwrap())
+        self.finish(&git, branch, message, parent.as_ref(), update.create_updated(&git, &base).unwrap())
     }
 
     /// Puts something other than an ordinary file at the top: a link to `content`, a submodule, an executable file, a
@@ -174,7 +178,7 @@ impl BareRepo {
             .flat_map(|(name, mode, id)| [format!("{mode:o} ").as_bytes(), name, b"\0", id.as_bytes()].concat())
             .collect();
         let tree = git.odb().unwrap().write(git2::ObjectType::Tree, &raw).unwrap();
-        self.finish("main", message, parent.as_ref(), tree)
+        self.finish(&git, "main", message, parent.as_ref(), tree)
     }
 
     /// A commit without history that replaces the branch: a force-push.
@@ -261,8 +265,15 @@ impl BareRepo {
         std::fs::set_permissions(hooks.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn finish(&self, branch: &str, message: &str, parent: Option<&git2::Commit<'_>>, tree: Oid) -> CommitId {
-        let git = self.git();
+    /// `parent` comes from the same handle `git`: libgit2 leaves one of another handle out without a word.
+    fn finish(
+        &self,
+        git: &git2::Repository,
+        branch: &str,
+        message: &str,
+        parent: Option<&git2::Commit<'_>>,
+        tree: Oid,
+    ) -> CommitId {
         let person = Signature::now("Ada", "ada@example.com").unwrap();
         let tree = git.find_tree(tree).unwrap();
         let parents: Vec<_> = parent.into_iter().collect();
