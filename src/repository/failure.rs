@@ -71,7 +71,8 @@ fn denial(error: &git2::Error, text: &str, talk: &Conversation<'_>) -> Option<St
     if let Some(denied) = &seen.denied {
         return Some(denied.clone());
     }
-    if error.code() == ErrorCode::Certificate {
+    let certificate = error.class() == ErrorClass::Ssl && text.contains("certificate");
+    if error.code() == ErrorCode::Certificate || certificate {
         return Some(match (&seen.host_key, talk.url.endpoint()) {
             (Some(key), Some(endpoint)) => talk.libgit2.known_hosts().explain(endpoint, key),
             _ => format!("its certificate is not trusted ({text}); mount the authority's and name it in SSL_CERT_FILE"),
