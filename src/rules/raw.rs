@@ -1,0 +1,200 @@
+//! Owns the keys of the rules file as they are written, with the text that editors show for each. Must never judge a
+//! value beyond its type: that is for the compiler, which knows what to suggest.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde_yaml::Value;
+
+/// Which objects and fields kubeferry keeps in sync between one Git repository and one cluster, and in which direction.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(title = "kubeferry rules file")]
+pub(super) struct RawFile {
+    /// URL of the Git repository: `git@host:path`, `ssh://` or `https://`. A URL on the command line stands in for it.
+    /// Credentials do not belong here.
+    #[schemars(extend("examples" = ["git@github.com:acme/platform.git"]))]
+    pub(super) git_url: Option<String>,
+    /// Branch that is read and pushed to. Default: the remote's default branch.
+    #[schemars(extend("examples" = ["main"]))]
+    pub(super) branch: Option<String>,
+    /// Folder of the repository that is read and written; nothing outside of it is touched.
+    #[schemars(extend("default" = "."))]
+    pub(super) git_path: Option<String>,
+    /// How often Git is asked for news, for example `30s` or `1m30s`.
+    #[schemars(extend("default" = "30s"))]
+    pub(super) interval: Option<Text>,
+    /// How long to wait after the latest change in the cluster before it is committed, so that changes that belong
+    /// together become one commit. `0s`: at once.
+    #[schemars(extend("default" = "2s"))]
+    pub(super) batch_window: Option<Text>,
+    /// The longest that a change waits for its commit, however many follow it.
+    #[schemars(extend("default" = "10s"))]
+    pub(super) batch_max: Option<Text>,
+    /// How long an object must be gone from the cluster before its manifest is removed: what is replaced comes back
+    /// within this time.
+    #[schemars(extend("default" = "15s"))]
+    pub(super) delete_delay: Option<Text>,
+    /// How much is read, and how much is deleted unattended.
+    #[schemars(with = "Option<RawLimits>")]
+    pub(super) limits: Option<Value>,
+    /// What commits look like.
+    #[schemars(with = "Option<RawCommit>")]
+    pub(super) commit: Option<Value>,
+    /// The rules, in order. For each field of each object the first rule that matches the object and covers the field
+    /// decides.
+    #[schemars(with = "Vec<RawRule>")]
+    pub(super) rules: Option<Value>,
+}
+
+/// How much is read, and how much is deleted unattended.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Limits")]
+pub(super) struct RawLimits {
+    /// Deletes of one rule and direction within an hour at which they are held back: a number, a percentage of the
+    /// rule's objects, or `none` for no limit. Default: 10 or a tenth of the rule's objects, whichever is more.
+    #[schemars(extend("examples" = [25, "20%", "none"]))]
+    pub(super) deletes: Option<Text>,
+    /// Largest manifest file that is read, in bytes or as `512Ki`, `4Mi`. A larger one is skipped and reported.
+    #[schemars(extend("default" = "10Mi"))]
+    pub(super) file_bytes: Option<Text>,
+    /// Most documents that one manifest file may hold.
+    #[schemars(extend("default" = 100_000))]
+    pub(super) documents: Option<Text>,
+    /// Most values that one manifest file may hold, after its YAML aliases are expanded.
+    #[schemars(extend("default" = 1_000_000))]
+    pub(super) nodes: Option<Text>,
+    /// Deepest nesting that one manifest may have.
+    #[schemars(extend("default" = 200))]
+    pub(super) depth: Option<Text>,
+}
+
+/// The limits that a rule may set for itself.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "RuleLimits")]
+pub(super) struct RawRuleLimits {
+    /// As `limits.deletes` of the file, for this rule.
+    #[schemars(extend("examples" = [25, "20%", "none"]))]
+    pub(super) deletes: Option<Text>,
+}
+
+/// What commits look like.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Commit")]
+pub(super) struct RawCommit {
+    /// Author and committer.
+    #[schemars(extend("default" = "kubeferry"))]
+    pub(super) name: Option<String>,
+    /// E-mail address of author and committer.
+    #[schemars(extend("default" = "kubeferry@localhost"))]
+    pub(super) email: Option<String>,
+    /// Message, as a template: `{{ .Summary }}` is one line that says what changed, `{{ .Details }}` lists each object.
+    /// Trailers that name the instance are added below it.
+    #[schemars(extend("default" = "{{ .Summary }}\n\n{{ .Details }}"))]
+    pub(super) message: Option<String>,
+}
+
+/// One rule: what it selects, and what happens to that.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Rule")]
+pub(super) struct RawRule {
+    /// Name in logs, status and metrics. Default: `rule-N` by its position, from 1.
+    pub(super) name: Option<String>,
+    /// API groups, without versions: `apps`; `""` is the core group, `*` any. Empty: any.
+    pub(super) api_groups: Option<Vec<String>>,
+    /// Kinds by plural, singular, kind or short name in any case, also `plural.group`; `*` is any. Empty: any. Rules
+    /// for any kind leave out what nobody stores in Git (Pods, Events, Nodes ...).
+    pub(super) resources: Option<Vec<String>>,
+    /// Namespaces, as globs (`*`, `?`). Empty: any, and objects without a namespace.
+    pub(super) namespaces: Option<Vec<String>>,
+    /// Label selector that the object's Namespace must match; leaves out objects without a namespace.
+    #[schemars(extend("examples" = ["team in (shop,pay)"]))]
+    pub(super) namespace_labels: Option<String>,
+    /// Names of objects, as globs (`*`, `?`). Empty: any.
+    pub(super) names: Option<Vec<String>>,
+    /// Label selector as kubectl takes it: `a=b`, `a!=b`, `a in (b,c)`, `a notin (b,c)`, `a`, `!a`, joined by commas.
+    /// Read on the side that is the source: in the manifest for `kubernetes`, on the live object for `git`.
+    #[schemars(extend("examples" = ["app.kubernetes.io/part-of=platform,!canary"]))]
+    pub(super) labels: Option<String>,
+    /// Label selector for objects that are left out; read where `labels` is.
+    pub(super) exclude_labels: Option<String>,
+    /// Fields that the rule is limited to, as JSON Pointer (`/spec/replicas`) or JSONPath
+    /// (`.spec.template.spec.containers[?(@.name=='web')].image`); each covers everything below it. Empty: every field.
+    /// A rule with filters never creates or deletes objects.
+    pub(super) filters: Option<Vec<String>>,
+    /// Where changes go: `kubernetes` applies what Git says, `git` commits what the cluster says, `observe` only
+    /// reports differences.
+    #[schemars(with = "super::rule::Direction")]
+    pub(super) sync_to: Option<Text>,
+    /// What may be deleted when it is gone from the source: `owned` (what this instance applied, or what once agreed
+    /// on both sides), `matching` (whatever the rule matches) or `never`.
+    #[schemars(with = "Option<super::rule::Prune>", extend("default" = "owned"))]
+    pub(super) prune: Option<Text>,
+    /// Whether Secrets reach Git: `skip` or `plain` (readable by everyone who can read the repository). Concerns the
+    /// direction `git` only.
+    #[schemars(with = "Option<super::rule::Secrets>", extend("default" = "skip"))]
+    pub(super) secrets: Option<Text>,
+    /// `true`: the rule still decides over what it selects, but does nothing.
+    #[schemars(extend("default" = false))]
+    pub(super) suspend: Option<bool>,
+    /// File of a new manifest below `gitPath`, as a template of `.Namespace .Name .Kind .Group .Version .Resource` with
+    /// the functions `lower` and `upper`. Empty segments are dropped.
+    #[schemars(extend("default" = super::placement::DEFAULT_PATH))]
+    pub(super) path: Option<String>,
+    /// Limits of this rule.
+    #[schemars(with = "Option<RawRuleLimits>")]
+    pub(super) limits: Option<Value>,
+}
+
+/// A scalar as it was written: text, number or boolean. So `interval: 30` can be answered with "write `30s`".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Text(pub(super) String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a number")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.to_owned()))
+            }
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Text, E> {
+                Ok(Text(flag.to_string()))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl JsonSchema for Text {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"] })
+    }
+}
