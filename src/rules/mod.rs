@@ -5,6 +5,7 @@
 //!              \___ problems, with line and column ___/
 //! ```
 
+mod check;
 mod compile;
 mod duration;
 mod filter;
@@ -16,6 +17,7 @@ mod position;
 mod problem;
 mod raw;
 mod reader;
+mod resolve;
 mod rule;
 mod selector;
 mod template;
@@ -28,6 +30,7 @@ pub use glob::Glob;
 pub use matching::{Candidate, Mismatch};
 pub use placement::{PathError, PathTemplate};
 pub use problem::{Fault, Level, Mark, Problem, Problems, Source};
+pub use resolve::{FilterError, FilterFault};
 pub use rule::{CommitConfig, DeleteLimit, Direction, Labels, Limits, Prune, Rule, Rules, Secrets, UrlText};
 pub use selector::Selector;
 pub use template::MessageTemplate;
@@ -67,3 +70,5 @@ pub fn load(text: &str, origin: &str) -> Result<Loaded, Problems> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
