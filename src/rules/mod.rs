@@ -20,6 +20,7 @@ mod reader;
 mod resolve;
 mod rule;
 mod selector;
+pub mod skipped;
 mod template;
 mod values;
 mod warnings;
