@@ -17,6 +17,7 @@ mod position;
 mod problem;
 mod raw;
 mod reader;
+pub mod reload;
 mod resolve;
 mod rule;
 mod selector;
