@@ -6,9 +6,12 @@ mod index;
 mod kustomize;
 mod load;
 mod place;
+mod quote;
+mod render;
 mod scalar;
 mod skip;
 mod tree;
+mod write;
 
 pub use document::{Document, split};
 pub use file::{Manifest, ManifestFile, PRUNE_ANNOTATION, is_manifest_path};
@@ -16,4 +19,5 @@ pub use index::{Entry, Found, Index, Skipped};
 pub use kustomize::Kustomization;
 pub use load::{Caps, LoadError};
 pub use place::Place;
+pub use render::render;
 pub use skip::{Reason, Shows, Skip};
