@@ -1,6 +1,7 @@
 //! Documents in Git: reading, indexing, editing bytes, placing and writing new ones.
 
 mod document;
+mod edit;
 mod file;
 mod index;
 mod kustomize;
@@ -14,6 +15,7 @@ mod tree;
 mod write;
 
 pub use document::{Document, split};
+pub use edit::{Edited, Obstacle, Refusal, Why, edit, read, remove};
 pub use file::{Manifest, ManifestFile, PRUNE_ANNOTATION, is_manifest_path};
 pub use index::{Entry, Found, Index, Skipped};
 pub use kustomize::Kustomization;

@@ -52,6 +52,10 @@ pub(super) enum Form {
         flow: bool,
         entries: Vec<Entry>,
     },
+    /// A pair without braces in a list between brackets.
+    Pair {
+        entries: Vec<Entry>,
+    },
 }
 
 #[derive(Debug)]
@@ -74,6 +78,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Whether it merges other maps into its own.
+    pub fn is_merge(&self, text: &str) -> bool {
+        text.get(self.key.start..self.key.end) == Some("<<")
+    }
+
     /// After its last byte.
     pub fn end(&self) -> usize {
         self.node.end.max(self.colon.unwrap_or(0)).max(self.key.end)
@@ -81,20 +90,14 @@ impl Entry {
 }
 
 impl Node {
-    pub fn is_block_collection(&self) -> bool {
-        matches!(self.form, Form::List { flow: false, .. } | Form::Map { flow: false, .. })
-    }
-
-    pub fn is_flow_collection(&self) -> bool {
-        matches!(self.form, Form::List { flow: true, .. } | Form::Map { flow: true, .. })
-    }
-
     /// Whether `test` holds for this node or one below.
     pub fn any(&self, test: &impl Fn(&Node) -> bool) -> bool {
         test(self)
             || match &self.form {
                 Form::List { items, .. } => items.iter().any(|item| item.node.any(test)),
-                Form::Map { entries, .. } => entries.iter().any(|entry| entry.key.any(test) || entry.node.any(test)),
+                Form::Map { entries, .. } | Form::Pair { entries } => {
+                    entries.iter().any(|entry| entry.key.any(test) || entry.node.any(test))
+                }
                 _ => false,
             }
     }
@@ -185,7 +188,7 @@ impl<'t, I: Iterator<Item = (Event<'t>, Span)>> Builder<'t, I> {
                 let keep = self.text.get(content..header_end).unwrap_or_default();
                 let keep = keep.split([' ', '\t']).next().unwrap_or_default().contains('+');
                 let body = self.text.get(content..range.end).unwrap_or_default();
-                let body = if keep { one_line_less(body) } else { body.trim_end() };
+                let body = if keep { before_last_break(body) } else { body.trim_end() };
                 node.form = Form::Block { folded, keep };
                 node.start = content;
                 // A line may end with blanks, which belong to the content.
@@ -218,20 +221,17 @@ impl<'t, I: Iterator<Item = (Event<'t>, Span)>> Builder<'t, I> {
             }
             Event::MappingStart(style, ..) => {
                 let flow = style == StructureStyle::Flow;
-                if flow {
-                    // A pair without braces inside of a list can't take or lose keys.
-                    self.expect(range.start, b'{')?;
-                }
+                let pair = flow && self.expect(range.start, b'{').is_err();
                 let mut entries: Vec<Entry> = Vec::new();
-                let mut at = if flow { range.end } else { content };
+                let mut at = if flow && !pair { range.end } else { content };
                 while !matches!(self.events.peek().ok_or(at)?.0, Event::MappingEnd) {
                     let entry = self.entry(at, flow)?;
                     at = entry.end();
                     entries.push(entry);
                 }
                 node.start = if flow { range.start } else { entries.first().map_or(content, |entry| entry.start) };
-                node.end = self.close(flow, at)?;
-                node.form = Form::Map { flow, entries };
+                node.end = self.close(flow && !pair, at)?;
+                node.form = if pair { Form::Pair { entries } } else { Form::Map { flow, entries } };
             }
             _ => return Err(range.start),
         }
@@ -328,6 +328,8 @@ pub(super) fn next_line(text: &str, at: usize) -> usize {
     text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| at + newline + 1)
 }
 
-fn one_line_less(text: &str) -> &str {
-    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
+/// The text without its last line break, and the blanks behind that.
+fn before_last_break(text: &str) -> &str {
+    let line = text.trim_end_matches([' ', '\t']);
+    line.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
 }

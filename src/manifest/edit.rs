@@ -1,0 +1,211 @@
+//! Owns changing and removing objects in files that exist. Must never change a byte that it need not, render a document
+//! anew, or hand out bytes that it has not read again and compared.
+
+mod lists;
+mod parts;
+mod plan;
+mod remove;
+mod replace;
+mod splice;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::document::{Document, split};
+use super::load::{Caps, LoadError};
+use super::place::Place;
+use super::scalar::normal;
+use super::tree::{Form, Node, Tree, line_start};
+use super::write::column;
+use crate::object::{FieldPath, ObjectId, SchemaView};
+use plan::{Planner, Slot};
+pub use remove::remove;
+
+/// A file after an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The whole file; the same bytes when nothing had to change.
+    pub bytes: Vec<u8>,
+    /// What was left as it is, each with the reason.
+    pub skipped: Vec<(FieldPath, Obstacle)>,
+}
+
+/// Why one field was left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It has an anchor that stands for the value elsewhere too, or lies below one.
+    Anchor,
+    /// It has a tag, or lies below one.
+    Tag,
+    /// It comes out of a merge (`<<`) and can't be removed here.
+    Merge,
+    /// Its key is written with `?`, over several lines or as an alias.
+    Key,
+    /// It is laid out in a way that can't be edited.
+    Layout,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anchor => "an alias elsewhere stands for it; write the value out there",
+            Self::Tag => "it has a tag; remove the tag",
+            Self::Merge => "it comes from a merge key; write the map out",
+            Self::Key => "its key is written in a way that can't be edited; write `key: value`",
+            Self::Layout => "it is laid out in a way that can't be edited; write it on lines of its own",
+        })
+    }
+}
+
+/// Why a file was not edited at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct Refusal {
+    /// The object that was to be edited.
+    pub place: Box<Place>,
+    /// Why not.
+    pub why: Why,
+}
+
+/// The kinds of [`Refusal`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// The file is no text in UTF-8.
+    #[error("the file is no text in UTF-8")]
+    NotText,
+    /// The document can't be read, or not edited.
+    #[error(transparent)]
+    Broken(#[from] LoadError),
+    /// Nothing stands at this place any more.
+    #[error("no object stands here any more; read the file again")]
+    Gone,
+    /// Another object stands there, or the wanted one is none; what stands there.
+    #[error("here stands {0} now; read the file again")]
+    Other(String),
+    /// The edited file did not say what was wanted; what else it said.
+    #[error("the edit would have changed {0}; edit the file by hand")]
+    Wrong(&'static str),
+}
+
+/// Reads the object at a place.
+///
+/// # Errors
+///
+/// When nothing stands there any more, or it can't be read.
+pub fn read(bytes: &[u8], place: &Place) -> Result<Value, Refusal> {
+    let open = || -> Result<Value, Why> {
+        let file = File::open(bytes, place)?;
+        let value = file.document.load(&Caps::default())?;
+        item_of(&value, &place.item).cloned().ok_or(Why::Gone)
+    };
+    open().map_err(|why| refuse(place, why))
+}
+
+/// Makes the object at a place `wanted`: changes scalars, adds and removes keys and items, and leaves every other byte as it
+/// is. `wanted` is the whole object as the file is to spell it: what it lacks is removed. Lists with keys and sets that only
+/// stand in another order are the same. What can't be changed in place is left and listed.
+///
+/// # Errors
+///
+/// When the file is not what the place says, or when the result, read again, is not what was planned.
+pub fn edit(bytes: &[u8], place: &Place, wanted: &Value, view: SchemaView<'_>) -> Result<Edited, Refusal> {
+    edit_item(bytes, place, wanted, view).map_err(|why| refuse(place, why))
+}
+
+fn edit_item(bytes: &[u8], place: &Place, wanted: &Value, view: SchemaView<'_>) -> Result<Edited, Why> {
+    let file = File::open(bytes, place)?;
+    let tree = file.tree()?;
+    let (body, _) = file.document.body();
+    let current = item_of(&tree.value, &place.item).ok_or(Why::Gone)?;
+    let (from, to) = (ObjectId::of(current), ObjectId::of(wanted));
+    let named = |id: &Option<ObjectId>| id.as_ref().map(|id| id.with_namespace(""));
+    if to.is_none() || named(&from) != named(&to) {
+        return Err(Why::Other(from.map_or("no object".to_owned(), |id| id.to_string())));
+    }
+    let (node, slot) = find(body, &tree, &place.item).ok_or(Why::Gone)?;
+    let mut planner = Planner::new(body, &tree);
+    let outcome = planner.value(node, slot, current, &normal(wanted), view);
+    let skipped = planner.skipped;
+    if planner.splices.is_empty() {
+        return Ok(Edited { bytes: bytes.to_vec(), skipped });
+    }
+    let new = planner.splices.apply(body).ok_or(Why::Wrong("the same bytes twice"))?;
+    let mut expected = tree.value.clone();
+    *item_of_mut(&mut expected, &place.item).ok_or(Why::Gone)? = outcome.value;
+    let bytes = file.with(&new, &expected)?;
+    Ok(Edited { bytes, skipped })
+}
+
+fn refuse(place: &Place, why: Why) -> Refusal {
+    Refusal { place: Box::new(place.clone()), why }
+}
+
+/// A file, split, with the document that is to be edited.
+struct File<'t> {
+    text: &'t str,
+    documents: Vec<Document<'t>>,
+    document: Document<'t>,
+}
+
+impl<'t> File<'t> {
+    fn open(bytes: &'t [u8], place: &Place) -> Result<Self, Why> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Why::NotText)?;
+        let documents = split(text);
+        let position = (place.document as usize).checked_sub(1).ok_or(Why::Gone)?;
+        let document = documents.get(position).cloned().ok_or(Why::Gone)?;
+        Ok(Self { text, documents, document })
+    }
+
+    fn tree(&self) -> Result<Tree, Why> {
+        let tree = Tree::read(self.document.body().0, &Caps::default());
+        Ok(tree.map_err(|error| self.document.in_file(error))?.ok_or(Why::Gone)?)
+    }
+
+    /// The file with another body in the document, read again: it has to say what is expected, and every other document
+    /// has to be there as it was.
+    fn with(&self, body: &str, expected: &Value) -> Result<Vec<u8>, Why> {
+        let begin = self.document.body().1;
+        let before = self.text.get(..begin).unwrap_or_default();
+        let after = self.text.get(self.document.span.end..).unwrap_or_default();
+        let new = [before, body, after].concat();
+        let documents = split(&new);
+        let others = |documents: &[Document<'_>]| -> Vec<String> {
+            let others = documents.iter().filter(|document| document.number != self.document.number);
+            others.map(|document| document.text.to_owned()).collect()
+        };
+        if others(&documents) != others(&self.documents) {
+            return Err(Why::Wrong("other documents"));
+        }
+        let edited = documents.get(self.document.number - 1).map(|document| document.load(&Caps::default()));
+        match edited {
+            Some(Ok(value)) if value == *expected => Ok(new.into_bytes()),
+            Some(Err(_)) => Err(Why::Wrong("the document into one that can't be read")),
+            _ => Err(Why::Wrong("something that was not wanted")),
+        }
+    }
+}
+
+fn item_of<'v>(value: &'v Value, item: &[u32]) -> Option<&'v Value> {
+    item.iter().try_fold(value, |value, position| value.get("items")?.get(*position as usize))
+}
+
+fn item_of_mut<'v>(value: &'v mut Value, item: &[u32]) -> Option<&'v mut Value> {
+    item.iter().try_fold(value, |value, position| value.get_mut("items")?.get_mut(*position as usize))
+}
+
+/// The node of a document or of an item of its Lists, and where that hangs.
+fn find<'n>(text: &str, tree: &'n Tree, item: &[u32]) -> Option<(&'n Node, Slot)> {
+    let mut found = (&tree.root, Slot { after: None, column: 0, dash: false, flow: false });
+    for position in item {
+        let list = &found.0.get("items")?.node;
+        let item = list.item(*position as usize)?;
+        let flow = matches!(list.form, Form::List { flow: true, .. });
+        let after = Some(if flow { item.start } else { item.start + 1 });
+        found = (&item.node, Slot { after, column: column(text, item.start), dash: true, flow });
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Owns adding and removing entries of maps and items of lists, as lines and between brackets. Must never touch a neighbour
+//! that stays.
+
+use super::plan::Planner;
+use super::splice::{begins_line, lines_end, lines_start};
+use crate::manifest::tree::{Node, line_start, trivia};
+use crate::manifest::write::column;
+
+/// The entries of a map or the items of a list: where they stand, and which stay.
+#[derive(Debug)]
+pub(super) struct Parts(Vec<Part>);
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub start: usize,
+    pub end: usize,
+    /// After the last byte of it that stays; `None` for one that goes.
+    pub stays: Option<usize>,
+}
+
+impl Parts {
+    pub fn new(spans: impl Iterator<Item = (usize, usize)>) -> Self {
+        Self(spans.map(|(start, end)| Part { start, end, stays: Some(end) }).collect())
+    }
+
+    pub fn set(&mut self, position: usize, stays: Option<usize>) {
+        if let Some(part) = self.0.get_mut(position) {
+            part.stays = stays;
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn get(&self, position: usize) -> Option<Part> {
+        self.0.get(position).copied()
+    }
+
+    /// Position of the first one that stays.
+    pub fn first(&self) -> Option<usize> {
+        self.0.iter().position(|part| part.stays.is_some())
+    }
+
+    /// Position of the last one that stays.
+    pub fn last(&self) -> Option<usize> {
+        self.0.iter().rposition(|part| part.stays.is_some())
+    }
+
+    /// After the last byte that stays.
+    pub fn end(&self) -> Option<usize> {
+        self.0.iter().rev().find_map(|part| part.stays)
+    }
+}
+
+impl Planner<'_> {
+    /// Removes what goes, with its lines and the comments directly above. Something has to stay.
+    pub(super) fn remove_lines(&mut self, parts: &Parts) {
+        let Some(first) = parts.first().and_then(|first| parts.get(first)) else { return };
+        for (position, part) in parts.0.iter().enumerate().filter(|(_, part)| part.stays.is_none()) {
+            if begins_line(self.text, part.start) {
+                let range =
+                    lines_start(self.text, part.start)..lines_end(self.text, part.end, column(self.text, part.start));
+                // What stands behind a dash ends where the first one that stays takes its place.
+                if part.start > first.start || parts.get(0).is_some_and(|first| begins_line(self.text, first.start)) {
+                    self.splices.replace(range, "");
+                }
+            } else if position == 0 {
+                self.splices.replace(part.start..first.start, "");
+            }
+        }
+    }
+
+    /// Adds texts to and removes parts from a list or map between brackets. Each text stands behind the part of that
+    /// position, which stays, or before all.
+    pub(super) fn flow_parts(&mut self, node: &Node, parts: &Parts, added: Vec<(Option<usize>, String)>) {
+        let Some(first) = parts.first().and_then(|first| parts.get(first)) else {
+            let text = added.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(", ");
+            match (parts.0.first(), parts.0.last()) {
+                (Some(first), Some(last)) => {
+                    let comma = trivia(self.text, last.end);
+                    let has_comma = self.text.get(comma..).is_some_and(|rest| rest.starts_with(','));
+                    self.splices.replace(first.start..if has_comma { comma + 1 } else { last.end }, text);
+                }
+                _ => self.splices.insert(node.start + 1, text),
+            }
+            return;
+        };
+        for (after, text) in added {
+            let beside = after.and_then(|after| parts.get(after));
+            let gap = self.gap(beside.unwrap_or(first).start);
+            match beside {
+                Some(beside) => self.splices.insert(beside.end, format!("{gap}{text}")),
+                None => self.splices.insert(first.start, format!("{text}{gap}")),
+            }
+        }
+        let (mut stays, mut goes) = (None, None);
+        for part in &parts.0 {
+            match (part.stays, goes) {
+                (Some(_), _) => {
+                    if let Some(goes) = goes.take() {
+                        self.splices.replace(goes..part.start, "");
+                    }
+                    stays = Some(part.end);
+                }
+                (None, None) => goes = Some(part.start),
+                (None, Some(_)) => {}
+            }
+        }
+        if let (Some(_), Some(stays), Some(last)) = (goes, stays, parts.0.last()) {
+            self.splices.replace(stays..last.end, "");
+        }
+    }
+
+    /// What separates two parts between brackets, beside the one at `start`.
+    fn gap(&self, start: usize) -> String {
+        if begins_line(self.text, start) {
+            let indent = self.text.get(line_start(self.text, start)..start).unwrap_or_default();
+            format!(",{}{indent}", self.style.eol)
+        } else {
+            ", ".to_owned()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Owns taking an object out of its file. Must never lose a byte of another document.
+
+use serde_json::Value;
+
+use super::plan::Planner;
+use super::{Document, File, Place, Refusal, Why, find, item_of, item_of_mut, line_start, refuse};
+use crate::manifest::document::split;
+use crate::manifest::tree::next_line;
+
+/// Removes an object: its document with its separator, or its item of a List; a List that would be left without any item
+/// goes as a whole. `None` when nothing but comments is left, so that the file can go.
+///
+/// # Errors
+///
+/// When the file is not what the place says, or when the result, read again, lacks anything else.
+pub fn remove(bytes: &[u8], place: &Place) -> Result<Option<Vec<u8>>, Refusal> {
+    let run = || {
+        let file = File::open(bytes, place)?;
+        match remove_item(&file, &place.item)? {
+            Some(bytes) => Ok(Some(bytes)),
+            None => file.without_document(),
+        }
+    };
+    run().map_err(|why| refuse(place, why))
+}
+
+/// The file without an item of a List; `None` when the whole document is to go.
+fn remove_item(file: &File<'_>, item: &[u32]) -> Result<Option<Vec<u8>>, Why> {
+    let mut item = item;
+    let tree = file.tree()?;
+    let (list, position) = loop {
+        let Some((position, outer)) = item.split_last() else { return Ok(None) };
+        let list = item_of(&tree.value, outer).and_then(|list| list.get("items")?.as_array()).ok_or(Why::Gone)?;
+        if list.len() > 1 {
+            break (outer, *position as usize);
+        }
+        item = outer;
+    };
+    let (body, _) = file.document.body();
+    let mut expected = tree.value.clone();
+    let wanted = item_of_mut(&mut expected, list).and_then(|list| list.get_mut("items")?.as_array_mut());
+    let wanted = wanted.filter(|wanted| position < wanted.len()).ok_or(Why::Gone)?;
+    let from = std::mem::take(wanted);
+    let to: Vec<Value> =
+        from.iter().enumerate().filter(|(other, _)| *other != position).map(|(_, item)| item.clone()).collect();
+    let mut planner = Planner::new(body, &tree);
+    let node = &find(body, &tree, list).and_then(|(list, _)| list.get("items")).ok_or(Why::Gone)?.node;
+    planner.remove_item(node, position).ok_or(Why::Wrong("what an alias elsewhere stands for"))?;
+    *wanted = to;
+    let new = planner.splices.apply(body).ok_or(Why::Wrong("the same bytes twice"))?;
+    file.with(&new, &expected).map(Some)
+}
+
+impl File<'_> {
+    /// The file without the document; `None` when nothing but comments is left.
+    fn without_document(&self) -> Result<Option<Vec<u8>>, Why> {
+        let own = &self.document;
+        let position = own.number - 1;
+        let others = || self.documents.iter().filter(|document| document.number != own.number);
+        if others().all(Document::is_empty) {
+            return Ok(None);
+        }
+        let before = position.checked_sub(1).and_then(|before| self.documents.get(before));
+        let next = self.documents.get(position + 1);
+        let mut range = own.span.clone();
+        let mut between = "";
+        match (before, next) {
+            (None, Some(next)) => {
+                // The head of the file stays, and the next document needs no separator that this one did not have.
+                let bom = own.body().1;
+                range.start =
+                    own.marker.filter(|_| !own.directives).map_or(bom, |marker| line_start(self.text, marker));
+                if let Some(marker) = next.marker.filter(|_| own.marker.is_none() && !next.directives) {
+                    let line = next_line(self.text, marker);
+                    let is_bare = self.text.get(marker..line).is_some_and(|line| line.trim_end() == "---");
+                    if is_bare && self.text.get(next.span.start..marker).is_some_and(|head| head.trim().is_empty()) {
+                        range.end = line;
+                    }
+                }
+            }
+            (Some(before), Some(next)) if !before.ended && (next.marker.is_none() || next.directives) => {
+                between = if self.text.contains("\r\n") { "...\r\n" } else { "...\n" };
+            }
+            _ => {}
+        }
+        let head = self.text.get(..range.start).unwrap_or_default();
+        let tail = self.text.get(range.end..).unwrap_or_default();
+        let new = [head, between, tail].concat();
+        // The next document may have lost its separator, the one before may have got an end.
+        let cut = range.end - own.span.end;
+        let left = split(&new);
+        let left: Vec<_> = left.iter().filter(|document| !document.is_empty()).collect();
+        let kept: Vec<_> = others().filter(|document| !document.is_empty()).collect();
+        let same = left.len() == kept.len()
+            && kept.iter().zip(&left).all(|(kept, left)| {
+                let cut = if kept.number == own.number + 1 { cut } else { 0 };
+                kept.text.get(cut..).is_some_and(|text| left.text.contains(text))
+            });
+        if same { Ok(Some(new.into_bytes())) } else { Err(Why::Wrong("other documents")) }
+    }
+}
+
+impl Planner<'_> {
+    /// Takes one item out of a list that has others. `None` when something in it is needed elsewhere.
+    fn remove_item(&mut self, list: &super::Node, position: usize) -> Option<()> {
+        let super::Form::List { flow, items } = &list.form else { return None };
+        if self.holds_aliased(&items.get(position)?.node) {
+            return None;
+        }
+        let mut parts = super::parts::Parts::new(items.iter().map(|item| (item.start, item.node.end)));
+        parts.set(position, None);
+        if *flow {
+            self.flow_parts(list, &parts, Vec::new())
+        } else {
+            self.remove_lines(&parts)
+        }
+        Some(())
+    }
+}

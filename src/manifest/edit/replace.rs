@@ -1,0 +1,167 @@
+//! Owns putting another value in the place of one. Must never take more of the old value's surroundings with it than its own
+//! lines: comments of the line of its key stay.
+
+use granit_parser::ScalarStyle;
+use serde_json::{Map, Value};
+
+use super::Obstacle;
+use super::parts::Parts;
+use super::plan::{Outcome, Planner, Slot};
+use crate::manifest::quote::{self, Context};
+use crate::manifest::tree::{Form, Node, line_end};
+
+impl Planner<'_> {
+    /// Puts `wanted` in the place of a value.
+    pub(super) fn replace(&mut self, node: &Node, slot: Slot, current: &Value, wanted: &Value) -> Outcome {
+        if self.holds_aliased(node) {
+            return self.skip(node, slot, current, Obstacle::Anchor);
+        }
+        if let Some(text) = self.on_the_spot(node, slot, current, wanted) {
+            self.splices.replace(node.start..node.end, text);
+        } else if let Some(after) = slot.after.filter(|_| !slot.flow && !self.json) {
+            let block = match (&node.form, wanted) {
+                // A text of one line in the place of one of several no longer needs a block.
+                (Form::Block { folded, keep }, Value::String(text))
+                    if *folded || has_lines(wanted) || !has_lines(current) =>
+                {
+                    self.block(node, slot, (*folded, *keep), text)
+                }
+                _ => None,
+            };
+            if block.or_else(|| self.lay_out(node, slot, after, wanted)).is_none() {
+                return self.skip(node, slot, current, Obstacle::Layout);
+            }
+        } else {
+            return self.skip(node, slot, current, Obstacle::Key);
+        }
+        Outcome { value: wanted.clone(), end: node.end.max(slot.after.unwrap_or(0)) }
+    }
+
+    /// The text that takes exactly the place of the old one; `None` when that needs other lines.
+    fn on_the_spot(&self, node: &Node, slot: Slot, current: &Value, wanted: &Value) -> Option<String> {
+        if slot.flow || self.json {
+            let text = quote::flow(wanted, self.context());
+            let is_empty = matches!(node.form, Form::Empty);
+            return if is_empty { slot.after.map(|_| format!(" {text}")) } else { Some(text) };
+        }
+        let is_collection = wanted.is_object() || wanted.is_array();
+        match &node.form {
+            Form::List { flow: true, items } if is_collection && !(items.is_empty() && is_roomy(wanted)) => {
+                Some(quote::flow(wanted, Context::Block))
+            }
+            Form::Map { flow: true, entries } if is_collection && !(entries.is_empty() && is_roomy(wanted)) => {
+                Some(quote::flow(wanted, Context::Block))
+            }
+            _ if is_collection => None,
+            Form::Inline(style) => {
+                // Several lines get a block, unless they stood in double quotes already.
+                let stays = *style == ScalarStyle::DoubleQuoted && has_lines(current);
+                (stays || !gets_block(wanted)).then(|| quote::scalar(wanted, Some(*style), Context::Block))
+            }
+            Form::Alias if !gets_block(wanted) => Some(quote::scalar(wanted, None, Context::Block)),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing of a collection stays that it could be edited around, or it is `{}` and gets more than fits there.
+    pub(super) fn is_rewritten(&self, flow: bool, slot: Slot, parts: &Parts, added: &Value) -> bool {
+        if flow { parts.is_empty() && is_roomy(added) && !slot.flow && !self.json } else { parts.last().is_none() }
+    }
+
+    /// Writes a value in block style in the place of one. `None` when the old one is laid out in a way that is not known.
+    fn lay_out(&mut self, node: &Node, slot: Slot, after: usize, wanted: &Value) -> Option<()> {
+        let new = self.style.after(wanted, slot.column, slot.dash);
+        let (head, tail) = new.split_at(new.find(self.style.eol).unwrap_or(new.len()));
+        let same_line = !self.text.get(after..node.start)?.contains('\n');
+        let line = line_end(self.text, after);
+        let last = line_end(self.text, node.end);
+        match &node.form {
+            Form::Empty => {
+                self.splices.insert(node.end, head);
+                self.splices.insert(last, tail);
+            }
+            // An anchor would stand between the key and what is new.
+            _ if node.has_properties => return None,
+            Form::Block { .. } if same_line => {
+                let header = self.text.get(node.start..line)?.split([' ', '\t']).next()?.len();
+                self.splices.replace(after..node.start + header, head);
+                self.splices.replace(line..node.end, tail);
+            }
+            Form::List { flow: false, .. } | Form::Map { flow: false, .. } if same_line => {
+                self.splices.replace(after..last, new);
+            }
+            _ if same_line => {
+                self.splices.replace(after..node.end, head);
+                self.splices.insert(last, tail);
+            }
+            _ => {
+                self.splices.insert(after, head);
+                self.splices.replace(line..last, tail);
+            }
+        }
+        Some(())
+    }
+
+    /// Puts another text into a block scalar: its indentation, style, final line breaks and comment stay where they can.
+    fn block(&mut self, node: &Node, slot: Slot, (folded, keep): (bool, bool), text: &str) -> Option<()> {
+        let (lines, breaks) = quote::block_lines(text)?;
+        let folded = folded && !lines.iter().any(|line| line.starts_with([' ', '\t']));
+        let line = line_end(self.text, node.start);
+        let header = self.text.get(node.start..line)?.split([' ', '\t']).next()?;
+        let digit = header.chars().find_map(|c| c.to_digit(10)).map(|digit| digit as usize);
+        let body = self.text.get(line..node.end)?;
+        let first = body.lines().find(|line| !line.trim_matches([' ', '\t']).is_empty());
+        let indent = match (digit, first) {
+            (Some(digit), _) => slot.column + digit,
+            (None, Some(first)) => first.len() - first.trim_start_matches(' ').len(),
+            (None, None) => slot.column + self.style.step,
+        };
+        let digit = match indent.checked_sub(slot.column)? {
+            _ if digit.is_none() && !text.starts_with([' ', '\t']) => String::new(),
+            digit @ 1..=9 => digit.to_string(),
+            _ => return None,
+        };
+        let chomp = match breaks {
+            0 => "-",
+            1 if !keep => "",
+            // Without `+` the blank lines that follow did not count until now.
+            _ if !keep => return None,
+            _ => "+",
+        };
+        let mut new = String::new();
+        for (position, line) in lines.iter().enumerate() {
+            self.style.line(line, indent, &mut new);
+            if folded && !line.is_empty() && position + 1 < lines.len() {
+                new.push_str(self.style.eol);
+            }
+        }
+        (1..breaks).for_each(|_| new.push_str(self.style.eol));
+        let new_header = format!("{}{digit}{chomp}", if folded { '>' } else { '|' });
+        if new_header != header {
+            self.splices.replace(node.start..node.start + header.len(), new_header);
+        }
+        self.splices.replace(line..node.end, new);
+        Some(())
+    }
+}
+
+fn has_lines(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.contains('\n'))
+}
+
+/// Whether a value is a text of several lines that a block scalar can hold.
+fn gets_block(value: &Value) -> bool {
+    let block = |text: &str| quote::block_lines(text).is_some_and(|(_, breaks)| breaks < 2);
+    has_lines(value) && value.as_str().is_some_and(block)
+}
+
+/// Whether a list or map holds more than scalars of one line.
+fn is_roomy(value: &Value) -> bool {
+    let is_large = |value: &Value| match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        value => has_lines(value),
+    };
+    value.as_array().is_some_and(|items| items.iter().any(is_large))
+        || value.as_object().map(Map::values).is_some_and(|mut values| values.any(is_large))
+}
