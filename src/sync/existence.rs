@@ -1,0 +1,182 @@
+//! Owns what happens to an object that stands on one side only: the table of `docs/architecture.md`, *Existence*. Must
+//! never delete without a base, a proof of absence and a complete read of both sides.
+
+use serde_json::Value;
+
+use crate::object::digest::Digest;
+use crate::object::managed;
+use crate::rules::{Direction, Prune, Rule, Secrets, skipped};
+
+use super::directions::Directions;
+use super::plan::{Action, Plan, Side, Verb};
+use super::planner::{Identity, InCluster, Subject, as_manifest, opts_out_of_prune};
+use super::to_cluster;
+
+/// A manifest whose object is not live.
+pub(super) fn only_in_git(
+    plan: &mut Plan,
+    subject: &Subject<'_>,
+    manifest: &Value,
+    existence: Option<&Rule>,
+    matching: &[&Rule],
+) {
+    let Some(rule) = existence else {
+        return plan.note(Verb::Skipped, Side::Cluster, None, "no existence rule: in Git only; every rule that matches it has filters");
+    };
+    let index = Some(rule.index);
+    if rule.suspend {
+        return plan.note(Verb::Skipped, Side::Cluster, index, format!("rule {} is suspended", rule.name));
+    }
+    match rule.sync_to {
+        Direction::Kubernetes => create(plan, subject, manifest, rule, matching),
+        Direction::Git => remove(plan, subject, manifest, rule),
+        Direction::Observe => plan.note(Verb::Differs, Side::Cluster, index, "in Git, not in the cluster"),
+    }
+}
+
+fn create(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule, matching: &[&Rule]) {
+    let index = Some(rule.index);
+    if let InCluster::Withheld(reason) = subject.live {
+        return plan.note(Verb::Pending, Side::Cluster, index, reason);
+    }
+    if is_finished_job(subject, manifest) {
+        return plan.note(Verb::Skipped, Side::Cluster, index, "has finished and its ttlSecondsAfterFinished removed it");
+    }
+    let directions = Directions::new(matching, Some(manifest), None, subject.view);
+    directions.report(plan);
+    let (object, release) = to_cluster::first_values(manifest, subject, &directions);
+    plan.actions.push(Action::Create { object, release, rule: rule.index });
+}
+
+/// A Job that cleans up after itself is not made again while its manifest is the one that ran.
+fn is_finished_job(subject: &Subject<'_>, manifest: &Value) -> bool {
+    subject.id.is("batch", "Job")
+        && manifest.pointer("/spec/ttlSecondsAfterFinished").is_some_and(|ttl| !ttl.is_null())
+        && subject.base.is_some_and(|base| base.manifest == Digest::of_value(manifest))
+}
+
+fn remove(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule) {
+    let index = Some(rule.index);
+    if subject.base.is_none() && rule.prune != Prune::Matching {
+        return plan.note(Verb::Missing, Side::Git, index, "in Git only and never seen live: the manifest is kept");
+    }
+    if rule.prune == Prune::Never {
+        return plan.note(Verb::Skipped, Side::Git, index, "gone from the cluster; the rule says `prune: never`");
+    }
+    if opts_out_of_prune(manifest) {
+        return plan.note(Verb::Skipped, Side::Git, index, "gone from the cluster; its manifest says `kubeferry.io/prune: disabled`");
+    }
+    if keeps_content(subject) {
+        return plan.note(Verb::Held, Side::Git, index, "gone from the cluster; a manifest of this kind is never removed unattended");
+    }
+    if let Some(reason) = subject.deletes_wait {
+        return plan.note(Verb::Pending, Side::Git, index, format!("gone from the cluster; {reason}"));
+    }
+    match subject.live {
+        InCluster::Withheld(reason) => plan.note(Verb::Held, Side::Git, index, reason),
+        InCluster::Unseen | InCluster::Present(_) => plan.note(Verb::Pending, Side::Git, index, "not seen in the cluster"),
+        InCluster::Gone => plan.actions.push(Action::Remove { rule: rule.index }),
+    }
+}
+
+/// An object without a manifest.
+pub(super) fn only_live(
+    plan: &mut Plan,
+    subject: &Subject<'_>,
+    live: &Value,
+    existence: Option<&Rule>,
+    matching: &[&Rule],
+    identity: &Identity,
+) {
+    let deciding = existence.or_else(|| matching.first().copied());
+    if let Some(rule) = deciding
+        && subject.base.is_none()
+        && skipped::never_captured(live, subject.kind, rule).is_some()
+    {
+        plan.selected = false;
+        return;
+    }
+    let Some(rule) = existence else {
+        return plan.note(Verb::Skipped, Side::Git, None, "no existence rule: in the cluster only; every rule that matches it has filters");
+    };
+    let index = Some(rule.index);
+    if rule.suspend {
+        return plan.note(Verb::Skipped, Side::Git, index, format!("rule {} is suspended", rule.name));
+    }
+    match rule.sync_to {
+        Direction::Kubernetes => prune(plan, subject, live, rule, identity),
+        Direction::Git => write(plan, subject, live, rule, matching),
+        Direction::Observe => plan.note(Verb::Differs, Side::Git, index, "in the cluster, not in Git"),
+    }
+}
+
+fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, matching: &[&Rule]) {
+    let index = Some(rule.index);
+    if is_withheld_secret(subject, rule) {
+        return plan.note(Verb::Skipped, Side::Git, index, SECRET_STAYS);
+    }
+    let path = match rule.path.render(subject.id, subject.kind) {
+        Ok(path) => path,
+        Err(error) => return plan.note(Verb::Held, Side::Git, index, format!("no place for its manifest: {error}")),
+    };
+    let directions = Directions::new(matching, None, Some(live), subject.view);
+    directions.report(plan);
+    let object = as_manifest(live, subject, &directions);
+    plan.actions.push(Action::Write { object, path, rule: rule.index });
+}
+
+fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, identity: &Identity) {
+    let index = Some(rule.index);
+    let matching = rule.prune == Prune::Matching;
+    if subject.base.is_none() && !matching {
+        return plan.note(Verb::NotOurs, Side::Cluster, index, "in the cluster only and never seen in Git: it is left");
+    }
+    if rule.prune == Prune::Never {
+        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; the rule says `prune: never`");
+    }
+    if opts_out_of_prune(live) {
+        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; the live object says `kubeferry.io/prune: disabled`");
+    }
+    if is_protected(subject, identity) {
+        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; an object of this namespace is never deleted");
+    }
+    if live.pointer("/metadata/ownerReferences").and_then(Value::as_array).is_some_and(|owners| !owners.is_empty()) {
+        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; its owner decides over it");
+    }
+    if keeps_content(subject) || is_volume(subject) {
+        return plan.note(Verb::Held, Side::Cluster, index, "gone from Git; an object of this kind is never deleted unattended");
+    }
+    if !matching && managed::own_fields(live, &identity.manager()).is_none() {
+        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; we own no field of the live object, so it is left");
+    }
+    if let Some(reason) = subject.deletes_wait {
+        return plan.note(Verb::Pending, Side::Cluster, index, format!("gone from Git; {reason}"));
+    }
+    let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+    if subject.base.is_some_and(|base| *base.uid != *uid) {
+        return plan.note(Verb::NotOurs, Side::Cluster, index, "gone from Git; the live object is another one of that name: it is left");
+    }
+    plan.actions.push(Action::Delete { uid: uid.to_owned(), rule: rule.index });
+}
+
+/// Why a Secret does not reach Git.
+pub(super) const SECRET_STAYS: &str = "a Secret does not reach Git unless its rule says `secrets: plain`";
+
+/// Whether the object is a Secret that its rule keeps out of Git.
+pub(super) fn is_withheld_secret(subject: &Subject<'_>, rule: &Rule) -> bool {
+    subject.id.is("", "Secret") && rule.secrets != Secrets::Plain
+}
+
+fn keeps_content(subject: &Subject<'_>) -> bool {
+    subject.id.is("", "Namespace") || subject.id.is("apiextensions.k8s.io", "CustomResourceDefinition")
+}
+
+fn is_volume(subject: &Subject<'_>) -> bool {
+    subject.id.is("", "PersistentVolume") || subject.id.is("", "PersistentVolumeClaim")
+}
+
+fn is_protected(subject: &Subject<'_>, identity: &Identity) -> bool {
+    let id = subject.id;
+    let namespace = id.namespace().or_else(|| id.is("", "Namespace").then(|| id.name()));
+    namespace.is_some_and(|namespace| namespace == identity.namespace || namespace.starts_with("kube-"))
+}

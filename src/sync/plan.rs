@@ -1,0 +1,159 @@
+//! Owns what a planning pass yields for one object: actions, and notes about what is left alone and why. Must never
+//! hold a handle to anything: a plan is data.
+
+use serde_json::Value;
+
+use crate::object::{FieldPath, ObjectId, RepoPath};
+pub use crate::report::{Side, Verb};
+
+/// The position of a rule in the rules file.
+pub type RuleIndex = usize;
+
+/// Something to do on one side.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Give up ownership of fields and leave their live values as they are.
+    Release {
+        /// Fields to give up.
+        fields: Vec<FieldPath>,
+        /// Rule that decides.
+        rule: Option<RuleIndex>,
+    },
+    /// Apply what we are to own of an object that is live.
+    Apply {
+        /// The whole set that we own afterwards, with apiVersion, kind and identity.
+        object: Value,
+        /// Fields whose live value or ownership changes.
+        changed: Vec<FieldPath>,
+        /// Whether fields of other managers are taken over.
+        force: bool,
+        /// First rule that decides a changed field.
+        rule: RuleIndex,
+    },
+    /// Remove fields that left Git and that kubectl still holds, while they have the value they had in Git.
+    Strip {
+        /// Fields to remove.
+        fields: Vec<FieldPath>,
+        /// Rule that decides.
+        rule: RuleIndex,
+    },
+    /// Create an object that is not live, then give up the ownership of some of its first values.
+    Create {
+        /// The whole object.
+        object: Value,
+        /// Fields that are only first values.
+        release: Vec<FieldPath>,
+        /// Rule that decides existence.
+        rule: RuleIndex,
+    },
+    /// Delete the live object.
+    Delete {
+        /// UID that it must still have.
+        uid: String,
+        /// Rule that decides existence.
+        rule: RuleIndex,
+    },
+    /// Write a new manifest.
+    Write {
+        /// What it says.
+        object: Value,
+        /// Where.
+        path: RepoPath,
+        /// Rule that decides existence.
+        rule: RuleIndex,
+    },
+    /// Edit the manifest in place.
+    Edit {
+        /// What the document says afterwards.
+        wanted: Value,
+        /// Fields that change.
+        changed: Vec<FieldPath>,
+        /// First rule that decides a changed field.
+        rule: RuleIndex,
+    },
+    /// Remove the document from Git.
+    Remove {
+        /// Rule that decides existence.
+        rule: RuleIndex,
+    },
+}
+
+impl Action {
+    /// Which side it writes to.
+    pub fn side(&self) -> Side {
+        match self {
+            Self::Release { .. } | Self::Apply { .. } | Self::Strip { .. } | Self::Create { .. } | Self::Delete { .. } => {
+                Side::Cluster
+            }
+            Self::Write { .. } | Self::Edit { .. } | Self::Remove { .. } => Side::Git,
+        }
+    }
+
+    /// Whether it deletes on its side.
+    pub fn deletes(&self) -> bool {
+        matches!(self, Self::Delete { .. } | Self::Remove { .. })
+    }
+
+    /// The rule that decides.
+    pub fn rule(&self) -> Option<RuleIndex> {
+        match self {
+            Self::Release { rule, .. } => *rule,
+            Self::Apply { rule, .. }
+            | Self::Strip { rule, .. }
+            | Self::Create { rule, .. }
+            | Self::Delete { rule, .. }
+            | Self::Write { rule, .. }
+            | Self::Edit { rule, .. }
+            | Self::Remove { rule } => Some(*rule),
+        }
+    }
+}
+
+/// One thing that is left as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// How it stands; never a verb that is done.
+    pub verb: Verb,
+    /// The side that is left as it is.
+    pub side: Side,
+    /// Rule concerned, where there is one.
+    pub rule: Option<RuleIndex>,
+    /// Why, and what to do about it.
+    pub reason: String,
+    /// Fields concerned; empty for the whole object.
+    pub fields: Vec<FieldPath>,
+}
+
+/// What one planning pass decided for one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The object.
+    pub id: ObjectId,
+    /// What to do, in this order within one side.
+    pub actions: Vec<Action>,
+    /// What is left alone, and why.
+    pub notes: Vec<Note>,
+    /// Rule that decides existence, where there is one.
+    pub existence: Option<RuleIndex>,
+    /// Whether any rule selects the object.
+    pub selected: bool,
+    /// Whether both sides were read, an active rule was in force and nothing differs.
+    pub agrees: bool,
+}
+
+impl Plan {
+    /// A plan that does nothing.
+    pub fn nothing(id: &ObjectId) -> Self {
+        Self { id: id.clone(), actions: Vec::new(), notes: Vec::new(), existence: None, selected: false, agrees: false }
+    }
+
+    /// The actions for one side.
+    pub fn on(&self, side: Side) -> impl Iterator<Item = &Action> {
+        self.actions.iter().filter(move |action| action.side() == side)
+    }
+
+    /// Adds a note about the whole object.
+    pub(super) fn note(&mut self, verb: Verb, side: Side, rule: Option<RuleIndex>, reason: impl Into<String>) {
+        self.notes.push(Note { verb, side, rule, reason: reason.into(), fields: Vec::new() });
+    }
+}

@@ -1,0 +1,202 @@
+//! Owns the decision: what to do about one object, from its two sides, its base and the rules. Must never do I/O, look
+//! at a clock or remember anything; the same input always gives the same plan.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::object::schema::SchemaView;
+use crate::object::{Kind, ObjectId};
+use crate::rules::{Candidate, Direction, Labels, Rule, Rules, skipped};
+
+use super::base::{Answer, Base};
+use super::directions::Directions;
+use super::existence;
+use super::plan::{Plan, Side, Verb};
+use super::{to_cluster, to_git};
+
+/// Who we are: the names by which our own work is told from that of others.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Namespace of the state, the Lease and the Events.
+    pub namespace: String,
+    /// Name of the instance.
+    pub name: String,
+    /// A former identity (`NAMESPACE/NAME`) whose field-manager entries count as ours.
+    pub takes_over: Option<String>,
+}
+
+impl Identity {
+    /// Field manager of server-side apply.
+    pub fn manager(&self) -> String {
+        format!("{MANAGER_PREFIX}{}/{}", self.namespace, self.name)
+    }
+
+    /// Field manager of the identity that is taken over.
+    pub fn former_manager(&self) -> Option<String> {
+        self.takes_over.as_ref().map(|former| format!("{MANAGER_PREFIX}{former}"))
+    }
+}
+
+/// What every field manager of this tool begins with.
+pub const MANAGER_PREFIX: &str = "kubeferry:";
+
+/// The Git side of one object.
+#[derive(Clone, Copy, Debug)]
+pub enum InGit<'a> {
+    /// No manifest, and nothing that may hide one.
+    Absent,
+    /// One manifest, as it is written.
+    Present(&'a Value),
+    /// There may be a manifest, but it cannot be read or told; says why.
+    Unreadable(&'a str),
+}
+
+/// The cluster side of one object.
+#[derive(Clone, Copy, Debug)]
+pub enum InCluster<'a> {
+    /// Not live, and it is proven that it was deleted: see `SEMANTICS` on *not live*.
+    Gone,
+    /// Not seen by a synced watch; enough to create it, never enough to remove its manifest.
+    Unseen,
+    /// Not live for a reason that is not its own deletion; says which.
+    Withheld(&'a str),
+    /// Live, whole.
+    Present(&'a Value),
+}
+
+/// Everything that a plan for one object depends on, the rules aside.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The object.
+    pub id: &'a ObjectId,
+    /// What discovery knows of its kind.
+    pub kind: &'a Kind,
+    /// Its manifest.
+    pub git: InGit<'a>,
+    /// Its live state.
+    pub live: InCluster<'a>,
+    /// The state in which both last agreed.
+    pub base: Option<&'a Base>,
+    /// What admission made of our last apply.
+    pub answer: Option<Answer>,
+    /// Schema of the kind.
+    pub view: SchemaView<'a>,
+    /// Labels of its Namespace; `None` when it has none or it is not known.
+    pub namespace_labels: Option<&'a Labels>,
+    /// Why nothing may be deleted yet on either side (no whole commit read, a watch not synced); `None` when it may.
+    pub deletes_wait: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    fn manifest(&self) -> Option<&Value> {
+        if let InGit::Present(manifest) = self.git { Some(manifest) } else { None }
+    }
+
+    fn live(&self) -> Option<&Value> {
+        if let InCluster::Present(live) = self.live { Some(live) } else { None }
+    }
+}
+
+/// Plans one object.
+///
+/// An object with a base is first matched by the labels it had then, so that the rule that held it carries a change of
+/// labels through; once its sides agree, its own labels decide.
+pub fn plan(subject: &Subject<'_>, rules: &Rules, identity: &Identity) -> Plan {
+    let by_base = plan_as(subject, rules, identity, subject.base);
+    let carries_through = by_base.selected && !by_base.agrees;
+    if subject.base.is_none() || carries_through { by_base } else { plan_as(subject, rules, identity, None) }
+}
+
+fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of: Option<&Base>) -> Plan {
+    let mut plan = Plan::nothing(subject.id);
+    if skipped::is_own(subject.id, &identity.namespace, &identity.name) {
+        return plan;
+    }
+    let manifest_labels = subject.manifest().map(labels);
+    let live_labels = subject.live().map(labels);
+    let candidate = Candidate {
+        id: subject.id,
+        kind: subject.kind,
+        manifest_labels: labels_of.map(|base| &*base.manifest_labels).or(manifest_labels.as_ref()),
+        live_labels: labels_of.map(|base| &*base.live_labels).or(live_labels.as_ref()),
+        base_labels: None,
+        namespace_labels: subject.namespace_labels,
+    };
+    let candidate = with_absent_sides(candidate, subject);
+    let matching: Vec<&Rule> = rules.matching(&candidate).collect();
+    let existence = matching.iter().copied().find(|rule| rule.filters.is_empty());
+    plan.selected = !matching.is_empty();
+    plan.existence = existence.map(|rule| rule.index);
+    if matching.is_empty() {
+        return plan;
+    }
+    if let InGit::Unreadable(reason) = subject.git {
+        plan.note(Verb::Held, Side::Git, plan.existence, format!("its manifest cannot be read: {reason}"));
+        return plan;
+    }
+    if subject.live().is_some_and(is_terminating) {
+        plan.note(Verb::Pending, Side::Cluster, plan.existence, "is being deleted");
+        return plan;
+    }
+    match (subject.manifest(), subject.live()) {
+        (None, None) => {}
+        (Some(manifest), None) => existence::only_in_git(&mut plan, subject, manifest, existence, &matching),
+        (None, Some(live)) => existence::only_live(&mut plan, subject, live, existence, &matching, identity),
+        (Some(manifest), Some(live)) => on_both_sides(&mut plan, subject, manifest, live, &matching, identity),
+    }
+    plan
+}
+
+/// When a side is missing, its labels are those of its base, else those of the other side (`SEMANTICS` 2).
+fn with_absent_sides<'a>(candidate: Candidate<'a>, subject: &Subject<'a>) -> Candidate<'a> {
+    let base = subject.base;
+    let absent = |own: Option<&'a Labels>, past: Option<&'a Arc<Labels>>| own.or(past.map(|labels| &**labels));
+    Candidate {
+        manifest_labels: absent(candidate.manifest_labels, base.map(|base| &base.manifest_labels)),
+        live_labels: absent(candidate.live_labels, base.map(|base| &base.live_labels)),
+        ..candidate
+    }
+}
+
+fn on_both_sides(
+    plan: &mut Plan,
+    subject: &Subject<'_>,
+    manifest: &Value,
+    live: &Value,
+    matching: &[&Rule],
+    identity: &Identity,
+) {
+    let directions = Directions::new(matching, Some(manifest), Some(live), subject.view);
+    directions.report(plan);
+    to_cluster::plan(plan, subject, manifest, live, &directions, identity);
+    to_git::plan(plan, subject, manifest, live, &directions);
+    let active = matching.iter().any(|rule| !rule.suspend && rule.sync_to != Direction::Observe);
+    let open = plan.notes.iter().any(|note| matches!(note.verb, Verb::Held | Verb::Pending));
+    plan.agrees = active && plan.actions.is_empty() && !open;
+}
+
+/// Labels of an object; values that are not strings are left out.
+pub fn labels(object: &Value) -> Labels {
+    let entries = object.pointer("/metadata/labels").and_then(Value::as_object);
+    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    entries.map(|entries| entries.iter().filter_map(text).collect()).unwrap_or_default()
+}
+
+/// Whether an annotation on the object opts it out of being deleted by us.
+pub(super) fn opts_out_of_prune(object: &Value) -> bool {
+    object.pointer("/metadata/annotations/kubeferry.io~1prune").and_then(Value::as_str) == Some("disabled")
+}
+
+fn is_terminating(live: &Value) -> bool {
+    live.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
+}
+
+/// What a new manifest of a live object says.
+pub(super) fn as_manifest(live: &Value, subject: &Subject<'_>, directions: &Directions<'_>) -> Value {
+    to_git::new_manifest(live, subject, directions)
+}
+
+#[cfg(test)]
+#[path = "planner_tests.rs"]
+mod tests;

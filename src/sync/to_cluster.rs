@@ -1,0 +1,242 @@
+//! Owns the fields that go from Git to the cluster, for an object that stands on both sides or is about to be created.
+//! Must never apply a field that another direction owns, nor let a live value fall by dropping it.
+
+use serde_json::{Map, Value};
+
+use crate::object::fieldset::FieldSet;
+use crate::object::schema::SchemaView;
+use crate::object::{FieldPath, ObjectId, clean, compare, managed};
+use crate::object::digest::Digest;
+
+use super::base::Answer;
+use super::directions::{Directions, Way};
+use super::plan::{Action, Note, Plan, RuleIndex, Side, Verb};
+use super::planner::{Identity, MANAGER_PREFIX, Subject};
+
+/// Plans release, removal and apply of an object that stands on both sides.
+pub(super) fn plan(
+    plan: &mut Plan,
+    subject: &Subject<'_>,
+    manifest: &Value,
+    live: &Value,
+    directions: &Directions<'_>,
+    identity: &Identity,
+) {
+    let own = own_fields(live, identity);
+    let object = to_apply(manifest, live, &own, subject, directions);
+    let ours = FieldSet::of(&object, subject.view);
+    if ours.is_empty() && own.is_empty() {
+        return;
+    }
+    if let Some(other) = other_instance(live, &ours, identity) {
+        return plan.note(
+            Verb::Held,
+            Side::Cluster,
+            plan.existence,
+            format!("its fields are owned by another instance, {other}; give it one owner, or start with --takes-over"),
+        );
+    }
+    let left = Left::of(&own.subtract(&ours), live, subject, directions, identity);
+    let mut changed = compare::differences(&object, &ours.project(live, subject.view), subject.view);
+    if subject.answer == Some(answer(&object, live, subject.view)) {
+        changed.clear();
+    }
+    changed.extend(ours.subtract(&own).paths());
+    changed.extend(left.dropped.iter().cloned());
+    changed.sort();
+    changed.dedup();
+    changed.retain(|path| !is_identity(path));
+
+    let rule = |paths: &[FieldPath]| paths.iter().find_map(|path| directions.of(path).1).map(|rule| rule.index);
+    let first = rule(&changed).or(plan.existence).unwrap_or_default();
+    if !left.released.is_empty() {
+        let rule = rule(&left.released);
+        plan.actions.push(Action::Release { fields: left.released, rule });
+    }
+    if !left.stripped.is_empty() {
+        plan.actions.push(Action::Strip { fields: left.stripped, rule: first });
+    }
+    plan.notes.extend(left.kept);
+    if !changed.is_empty() && !ours.is_empty() {
+        plan.actions.push(Action::Apply { object, changed, force: true, rule: first });
+    }
+}
+
+/// The whole object that a creation applies, and the fields of it that are only first values.
+pub(super) fn first_values(
+    manifest: &Value,
+    subject: &Subject<'_>,
+    directions: &Directions<'_>,
+) -> (Value, Vec<FieldPath>) {
+    let mut object = clean::for_apply(manifest);
+    identify(&mut object, manifest, subject.id);
+    let finalizers = FieldPath::fields(["metadata", "finalizers"]);
+    let all = FieldSet::of(&object, subject.view).paths();
+    let release = all
+        .into_iter()
+        .filter(|path| finalizers.covers(path) || directions.way(path) != Way::ToCluster)
+        .collect();
+    (object, release)
+}
+
+/// What admission made of `object`: the key under which the same apply is not repeated.
+pub fn answer(object: &Value, live: &Value, view: SchemaView<'_>) -> Answer {
+    let fields = FieldSet::of(object, view);
+    Answer { applied: Digest::of_value(object), live: Digest::of_value(&fields.project(live, view)) }
+}
+
+/// What we are to own: the manifest's fields that go to the cluster, and what a rule that takes no action now already
+/// owns, at its live value (left out, it would fall).
+fn to_apply(
+    manifest: &Value,
+    live: &Value,
+    own: &FieldSet,
+    subject: &Subject<'_>,
+    directions: &Directions<'_>,
+) -> Value {
+    let view = subject.view;
+    let mut cleaned = clean::for_apply(manifest);
+    // Sent only at creation: applied again they would hold up a deletion that has begun.
+    if let Some(metadata) = cleaned.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("finalizers");
+    }
+    let mut ours = FieldSet::default();
+    for path in FieldSet::of(&cleaned, view).paths() {
+        if directions.way(&path) == Way::ToCluster {
+            ours.insert(&path);
+        }
+    }
+    let mut object = ours.project(&cleaned, view);
+    let mut any = !ours.is_empty();
+    for path in own.paths().into_iter().filter(|path| directions.way(path) == Way::Idle) {
+        if let Some(value) = compare::get(live, &path, view) {
+            any |= compare::set(&mut object, &path, value.clone(), view).is_ok();
+        }
+    }
+    if any {
+        identify(&mut object, manifest, subject.id);
+    } else {
+        object = Value::Object(Map::new());
+    }
+    object
+}
+
+/// Gives the object its apiVersion, kind, name and namespace, in front.
+fn identify(object: &mut Value, manifest: &Value, id: &ObjectId) {
+    let mut identified = Map::new();
+    for key in ["apiVersion", "kind"] {
+        identified.insert(key.to_owned(), manifest.get(key).cloned().unwrap_or_default());
+    }
+    let mut metadata = Map::new();
+    metadata.insert("name".to_owned(), id.name().into());
+    if let Some(namespace) = id.namespace() {
+        metadata.insert("namespace".to_owned(), namespace.into());
+    }
+    let rest = std::mem::take(object);
+    if let Value::Object(rest) = rest {
+        for (key, value) in rest {
+            match (key.as_str(), value) {
+                ("apiVersion" | "kind", _) => {}
+                ("metadata", Value::Object(fields)) => {
+                    metadata.extend(fields.into_iter().filter(|(key, _)| key != "name" && key != "namespace"));
+                }
+                (_, value) => {
+                    identified.insert(key, value);
+                }
+            }
+        }
+    }
+    identified.insert("metadata".to_owned(), Value::Object(metadata));
+    *object = Value::Object(identified);
+}
+
+fn own_fields(live: &Value, identity: &Identity) -> FieldSet {
+    let own = managed::own_fields(live, &identity.manager()).unwrap_or_default();
+    match identity.former_manager().and_then(|former| managed::own_fields(live, &former)) {
+        Some(former) => own.union(&former),
+        None => own,
+    }
+}
+
+/// Another instance of this tool that owns one of the fields; it is reported, never forced.
+fn other_instance(live: &Value, ours: &FieldSet, identity: &Identity) -> Option<String> {
+    let (own, former) = (identity.manager(), identity.former_manager());
+    managed::entries(live)
+        .into_iter()
+        .filter(|entry| entry.manager.name.starts_with(MANAGER_PREFIX))
+        .filter(|entry| entry.manager.name != own && Some(&entry.manager.name) != former.as_ref())
+        .find(|entry| !entry.fields.intersect(ours).is_empty())
+        .map(|entry| entry.manager.name)
+}
+
+/// Fields that we own and that the next apply no longer holds.
+#[derive(Default)]
+struct Left {
+    /// Given up, value kept: another direction owns them now.
+    released: Vec<FieldPath>,
+    /// Dropped by the apply: they left Git and nobody else holds them.
+    dropped: Vec<FieldPath>,
+    /// Removed by hand: they left Git and kubectl still holds them.
+    stripped: Vec<FieldPath>,
+    /// They left Git and somebody else holds them.
+    kept: Vec<Note>,
+}
+
+impl Left {
+    fn of(
+        fields: &FieldSet,
+        live: &Value,
+        subject: &Subject<'_>,
+        directions: &Directions<'_>,
+        identity: &Identity,
+    ) -> Self {
+        let mut left = Self::default();
+        for path in fields.paths() {
+            let (way, rule) = directions.of(&path);
+            match way {
+                Way::Idle => {}
+                Way::ToGit | Way::Observed | Way::Uncovered => left.released.push(path),
+                // People move to an autoscaler by taking the number out of Git: it must not fall to 1.
+                Way::ToCluster if is_replicas(&path, subject) => left.released.push(path),
+                Way::ToCluster => left.gone_from_git(path, live, rule.map(|rule| rule.index), identity),
+            }
+        }
+        left
+    }
+
+    fn gone_from_git(&mut self, path: FieldPath, live: &Value, rule: Option<RuleIndex>, identity: &Identity) {
+        let ours = [Some(identity.manager()), identity.former_manager()];
+        let others: Vec<String> = managed::owners_of(live, &path)
+            .into_iter()
+            .map(|manager| manager.name)
+            .filter(|name| !ours.iter().flatten().any(|own| own == name))
+            .collect();
+        if !others.is_empty() && others.iter().all(|name| is_kubectl(name)) {
+            self.stripped.push(path.clone());
+        } else if !others.is_empty() {
+            self.kept.push(Note {
+                verb: Verb::Skipped,
+                side: Side::Cluster,
+                rule,
+                reason: format!("left Git and is kept by {}", others.join(", ")),
+                fields: vec![path.clone()],
+            });
+        }
+        self.dropped.push(path);
+    }
+}
+
+/// The entries that kubectl leaves behind where people once created or applied by hand.
+fn is_kubectl(manager: &str) -> bool {
+    matches!(manager, "kubectl" | "kubectl-create" | "kubectl-client-side-apply" | "before-first-apply")
+}
+
+/// Whether the field is the replica count of a kind that can be scaled.
+pub(super) fn is_replicas(path: &FieldPath, subject: &Subject<'_>) -> bool {
+    subject.kind.scalable && *path == FieldPath::fields(["spec", "replicas"])
+}
+
+fn is_identity(path: &FieldPath) -> bool {
+    ["apiVersion", "kind"].iter().any(|key| *path == FieldPath::fields([*key]))
+        || ["name", "namespace"].iter().any(|key| *path == FieldPath::fields(["metadata", *key]))
+}
