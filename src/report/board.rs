@@ -120,6 +120,19 @@ impl StatusHandle {
         });
     }
 
+    /// Sets everything that is not read as a manifest.
+    pub fn files(&self, lines: Vec<FileLine>) {
+        self.0.send_if_modified(|board| {
+            let mut files: BTreeMap<Arc<str>, Vec<FileLine>> = BTreeMap::new();
+            for line in lines {
+                files.entry(line.place.path.clone()).or_default().push(line);
+            }
+            let modified = files != board.files;
+            board.files = files;
+            modified
+        });
+    }
+
     /// Counts what was done, in all and for the rule that decided.
     pub fn done(&self, change: &Change) {
         self.0.send_modify(|board| {

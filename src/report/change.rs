@@ -61,6 +61,8 @@ pub enum Verb {
     Pending,
     /// Left alone for a reason that a person may want to know.
     Skipped,
+    /// The two sides differ, and the rule only observes.
+    Differs,
     /// Live, not in Git, and not ours to delete.
     NotOurs,
     /// In Git, not live, and not ours to remove.
@@ -73,7 +75,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Created,
         Self::Configured,
         Self::Deleted,
@@ -82,6 +84,7 @@ impl Verb {
         Self::Removed,
         Self::Pending,
         Self::Skipped,
+        Self::Differs,
         Self::NotOurs,
         Self::Missing,
         Self::Held,
@@ -99,6 +102,7 @@ impl Verb {
             Self::Removed => "removed",
             Self::Pending => "pending",
             Self::Skipped => "skipped",
+            Self::Differs => "differs",
             Self::NotOurs => "not-ours",
             Self::Missing => "missing",
             Self::Held => "held",
@@ -117,6 +121,7 @@ impl Verb {
             Self::Removed => "Removed",
             Self::Pending => "Pending",
             Self::Skipped => "Skipped",
+            Self::Differs => "Differs",
             Self::NotOurs => "NotOurs",
             Self::Missing => "Missing",
             Self::Held => "Held",

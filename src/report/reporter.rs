@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::board::StatusHandle;
 use super::change::{Change, ChangeSet};
 use super::metrics::Metrics;
-use super::status::{Leader, Role};
+use super::status::{Leader, Role, Trouble};
 use crate::object::ObjectId;
 
 /// Something that hears of every change once, for example the writer of Events or the demo. Must return at once.
@@ -89,6 +89,22 @@ impl Reporter {
                 tracing::info!(role = role.as_str(), holder, "role");
             }
             page.leader = Leader { role, holder, since: since.or(Some(now)) };
+        });
+    }
+
+    /// Reports that the remote cannot be used, and why.
+    pub fn remote_failed(&self, message: &str, now: Timestamp) {
+        tracing::warn!(reason = message, "the remote cannot be used");
+        self.status.update(|page| page.git.error = Some(Trouble { since: now, message: message.to_owned() }));
+    }
+
+    /// Reports that the remote answered.
+    pub fn remote_answered(&self, now: Timestamp) {
+        self.status.update(|page| {
+            if page.git.error.take().is_some() {
+                tracing::info!("the remote answers again");
+            }
+            page.git.fetched = Some(now);
         });
     }
 

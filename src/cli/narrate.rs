@@ -1,0 +1,132 @@
+//! What a running controller tells of itself: the status page, metrics and Events, from the engine's progress.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::cluster::{Event, EventLevel, Events};
+use crate::report::status::{FileLine, KindLine, RuleLine, Trouble};
+use crate::report::reporter::Listener;
+use crate::report::{Change, Place, Reporter, Side, Status, Verb};
+use crate::repository::Repository;
+use crate::rules::{Direction, Rules};
+
+use super::rules_source::RulesSource;
+use super::session::{LiveEngine, Session};
+
+/// How many skipped files the page lists.
+const FILES: usize = 200;
+
+/// The page of a process that has just started.
+pub fn first_page(session: &Session, source: &RulesSource) -> Status {
+    let mut page = Status {
+        instance: format!("{}/{}", session.identity.namespace, session.identity.name),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: Some(Timestamp::now()),
+        waiting_for: vec!["both sides to be read".to_owned()],
+        ..Status::default()
+    };
+    page.rules.origin = source.name().to_owned();
+    page.cluster.server = session.cluster.connection().url().to_owned();
+    page
+}
+
+/// These rules are in force from now on.
+pub fn in_force(reporter: &Reporter, session: &Session, rules: &Rules, source: &RulesSource) {
+    let remote = session.git_url(rules).map(|url| url.to_string()).unwrap_or_default();
+    tracing::info!(rules = rules.rules.len(), origin = source.name(), remote, "rules in force");
+    let line = |rule: &crate::rules::Rule| RuleLine {
+        index: rule.index,
+        name: rule.name.clone(),
+        sync_to: rule.sync_to.as_str().to_owned(),
+        direction: match rule.sync_to {
+            Direction::Kubernetes => "Git -> cluster",
+            Direction::Git => "cluster -> Git",
+            Direction::Observe => "observe",
+        }
+        .to_owned(),
+        filters: rule.filters.iter().map(|filter| filter.as_str().to_owned()).collect(),
+        suspended: rule.suspend,
+        ..RuleLine::default()
+    };
+    reporter.status.update(|page| {
+        page.rules.list = rules.rules.iter().map(line).collect();
+        page.rules.loaded = Some(Timestamp::now());
+        page.rules.error = None;
+        page.git.remote = remote;
+        page.git.path = rules.git_path.clone();
+        page.git.branch = rules.branch.clone().unwrap_or_default();
+    });
+}
+
+/// A newer text of the rules cannot be used.
+pub fn reload_failed(reporter: &Reporter, problem: &str) {
+    tracing::error!("the rules were not reloaded, the last good ones stay in force: {problem}");
+    reporter.metrics.reload(false);
+    reporter.status.update(|page| {
+        page.rules.error = Some(Trouble { since: Timestamp::now(), message: problem.to_owned() });
+    });
+}
+
+/// Brings the page up to the engine's progress.
+pub fn publish(reporter: &Reporter, engine: &LiveEngine, repository: &Repository, is_ready: bool) {
+    let progress = engine.progress();
+    for kind in &progress.kinds {
+        let line = KindLine {
+            kind: kind.kind.to_string(),
+            synced: kind.synced,
+            unwatched: kind.unwatched.clone(),
+            objects: kind.objects,
+        };
+        reporter.status.kind(&kind.kind, Some(line));
+    }
+    let branch = repository.branch();
+    let files: Vec<FileLine> = engine
+        .skipped_files()
+        .take(FILES)
+        .map(|(path, line, reason)| FileLine { place: Place::new(path.as_str(), Some(line)), reason })
+        .collect();
+    reporter.status.files(files);
+    reporter.metrics.queue(progress.queue);
+    reporter.metrics.manifests(progress.manifests);
+    reporter.metrics.batched(progress.batched);
+    reporter.metrics.watched(progress.kinds.iter().map(|kind| kind.objects).sum());
+    reporter.status.update(|page| {
+        page.git.head = progress.head.map(|head| head.to_string());
+        let is_synced = is_ready && progress.queue == 0 && progress.in_flight == 0;
+        if is_synced {
+            page.git.synced = page.git.head.clone();
+        }
+        if let Some(branch) = branch {
+            page.git.branch = branch;
+        }
+        page.git.manifests = progress.manifests;
+        page.git.batched = progress.batched;
+        page.queue = progress.queue;
+    });
+}
+
+/// Writes what a person must look at as Events beside the objects concerned.
+pub fn events(session: &Session) -> Listener {
+    let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| session.identity.name.clone());
+    let events = Events::start(session.cluster.connection(), &instance);
+    let cluster = session.cluster.clone();
+    Arc::new(move |change: &Change| {
+        if !change.verb.is_trouble() {
+            return;
+        }
+        use crate::cluster::Cluster as _;
+        let kinds = cluster.kinds();
+        let Some(kind) = kinds.get(change.object.group_kind()) else { return };
+        events.tell(Event {
+            regarding: change.object.clone(),
+            version: kind.preferred_version().into(),
+            uid: None,
+            level: EventLevel::Warning,
+            action: if change.side == Side::Git { "WriteBack" } else { "Apply" },
+            reason: if change.verb == Verb::Held { "Held" } else { "Failed" },
+            note: change.to_string(),
+        });
+    })
+}
+

@@ -1,0 +1,84 @@
+//! `kubeferry once`: converge both sides, then exit.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::cluster::{Lease, LeaseName};
+use crate::report::progress::{Progress, Work};
+use crate::report::{Metrics, Reporter, Status, StatusHandle};
+use crate::repository::Libgit2;
+use crate::sync::engine::{Mode, Step};
+
+use super::args::{Once, Options};
+use super::session::{LiveEngine, Session, load_rules};
+
+/// How long to wait for another instance to give the Lease back.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// Runs the verb. Exits with 0 in sync, 1 when something is held, failed or refused.
+///
+/// # Errors
+/// When it could not run: exit 2.
+pub async fn once(options: &Options, args: &Once, libgit2: &Libgit2, progress: &Progress) -> anyhow::Result<ExitCode> {
+    let loaded = load_rules(&options.file)?;
+    let session = Session::open(options, args.remote.git_url.as_ref(), libgit2).await?;
+    let repository = Arc::new(session.repository(&loaded.rules)?);
+    let name = LeaseName::new(&session.identity.namespace, &session.identity.name, "once");
+    let lease = Lease::acquire(session.cluster.connection(), name)?;
+    if let Err(why) = lease.wait(LEASE).await {
+        bail!("another instance is at work, or the Lease cannot be had: {why}");
+    }
+    let reporter = Reporter::new(StatusHandle::new(Status::default()), Metrics::new());
+    let mut engine = session.engine(repository, Arc::new(loaded.rules), Mode::Once, true, reporter);
+    let outcome = settle(&mut engine, progress).await;
+    lease.release().await;
+    outcome?;
+    let mut troubled = false;
+    for change in engine.standings().changes() {
+        println!("{change}");
+        troubled |= change.verb.is_trouble();
+    }
+    if let Some(error) = engine.standings().remote_error() {
+        eprintln!("{error}");
+        troubled = true;
+    }
+    Ok(if troubled { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Steps until both sides were read whole and every action was tried.
+///
+/// # Errors
+/// When the remote cannot be read.
+pub async fn settle(engine: &mut LiveEngine, progress: &Progress) -> anyhow::Result<()> {
+    let mut work: Option<Work> = None;
+    let mut shown = 0;
+    loop {
+        let step = engine.step();
+        let now = engine.progress();
+        if now.head_read {
+            let total = u64::try_from(now.manifests).unwrap_or(u64::MAX);
+            let work = work.get_or_insert_with(|| progress.begin("comparing", total));
+            work.advance(now.planned.saturating_sub(shown));
+            shown = now.planned;
+        }
+        if engine.is_settled() {
+            return Ok(());
+        }
+        if let Some(error) = engine.standings().remote_error()
+            && !now.head_read
+        {
+            bail!("{error}");
+        }
+        match step {
+            Step::Worked => tokio::task::yield_now().await,
+            Step::Idle { until } => engine.wait(until).await,
+        }
+        // A push that failed leaves its batch behind: what could be done was done.
+        if engine.standings().remote_error().is_some() {
+            return Ok(());
+        }
+    }
+}

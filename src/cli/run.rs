@@ -1,0 +1,226 @@
+//! `kubeferry run`: both loops until stopped.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::{Lease, LeaseName, Leadership};
+use crate::http::{Handles, Server};
+use crate::report::reporter::Listener;
+use crate::report::status::Role;
+use crate::report::{Metrics, Reporter, StatusHandle};
+use crate::repository::{Libgit2, Repository};
+use crate::rules::Rules;
+use crate::sync::engine::{Mode, Step};
+
+use super::args::{Options, Run};
+use super::names::NamespacedName;
+use super::narrate;
+use super::rules_source::{RulesSource, Update};
+use super::session::{LiveEngine, Session};
+
+/// How long a stop waits for the push and the writes in flight.
+const STOP: Duration = Duration::from_secs(20);
+
+/// Runs the verb until SIGTERM or an interrupt; exits with 0.
+///
+/// # Errors
+/// When it could not start: exit 2.
+pub async fn run(options: &Options, args: &Run, libgit2: &Libgit2) -> anyhow::Result<ExitCode> {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        stop_signal().await;
+        tracing::info!("stopping: what is in flight is finished first");
+        stopped.cancel();
+    });
+    let session = Session::open(options, args.remote.git_url.as_ref(), libgit2).await?;
+    run_session(session, args.listen, args.config_map.as_ref(), Vec::new(), stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt => {}
+            },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+}
+
+/// Runs both loops over an open session until `stop`. `listeners` hear of every change.
+///
+/// # Errors
+/// When rules, repository, endpoints or Lease could not be set up.
+pub async fn run_session(
+    session: Session,
+    listen: SocketAddr,
+    config_map: Option<&NamespacedName>,
+    listeners: Vec<Listener>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut source = RulesSource::open(&session, config_map).await?;
+    let status = StatusHandle::new(narrate::first_page(&session, &source));
+    let mut reporter = Reporter::new(status, Metrics::new()).with(narrate::events(&session));
+    for listener in listeners {
+        reporter = reporter.with(listener);
+    }
+    let server = Server::bind(listen).await?;
+    tracing::info!(address = %server.address(), "listening");
+    let handles = Handles { status: reporter.status.clone(), metrics: reporter.metrics.clone() };
+    let serving = tokio::spawn(server.serve(handles, stop.clone()));
+    let holder = std::env::var("HOSTNAME").unwrap_or_else(|_| "kubeferry".to_owned());
+    let name = LeaseName::new(&session.identity.namespace, &session.identity.name, &holder);
+    let lease = Lease::acquire(session.cluster.connection(), name)?;
+    let mut leadership = lease.leadership();
+    loop {
+        let rules = source.rules();
+        let repository = Arc::new(session.repository(&rules)?);
+        narrate::in_force(&reporter, &session, &rules, &source);
+        let is_leader = matches!(*leadership.borrow_and_update(), Leadership::Leader { .. });
+        let engine = session.engine(repository.clone(), rules, Mode::Run, is_leader, reporter.clone());
+        let mut running = Running { session: &session, repository, engine, reporter: &reporter, is_ready: false };
+        match running.drive(&mut source, &mut leadership, &stop).await {
+            Ended::Stopped => break,
+            // Another repository, branch or folder: nothing that was known of Git holds.
+            Ended::Elsewhere => tracing::info!("the rules name another place in Git; reading it anew"),
+        }
+    }
+    reporter.role(Role::Stopping, None, Timestamp::now());
+    lease.release().await;
+    // Ends with the token that ended the loop; a panic in it must not keep the process.
+    let _ = serving.await;
+    Ok(())
+}
+
+enum Ended {
+    Stopped,
+    Elsewhere,
+}
+
+struct Running<'a> {
+    session: &'a Session,
+    repository: Arc<Repository>,
+    engine: LiveEngine,
+    reporter: &'a Reporter,
+    is_ready: bool,
+}
+
+impl Running<'_> {
+    async fn drive(
+        &mut self,
+        source: &mut RulesSource,
+        leadership: &mut watch::Receiver<Leadership>,
+        stop: &CancellationToken,
+    ) -> Ended {
+        self.follow_leadership(leadership);
+        loop {
+            let mut until = None;
+            let mut worked = 0;
+            // A burst must not keep the timers and signals of this task waiting.
+            while worked < 64 {
+                match self.engine.step() {
+                    Step::Worked => worked += 1,
+                    Step::Idle { until: instant } => {
+                        until = Some(instant);
+                        break;
+                    }
+                }
+            }
+            self.publish();
+            let idle = async {
+                match until {
+                    Some(instant) => self.engine.wait(instant).await,
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {
+                    self.finish().await;
+                    return Ended::Stopped;
+                }
+                changed = leadership.changed() => {
+                    if changed.is_ok() {
+                        self.follow_leadership(leadership);
+                    }
+                }
+                update = source.changed() => {
+                    if let Some(ended) = self.reload(source, update) {
+                        return ended;
+                    }
+                }
+                () = idle => {}
+            }
+        }
+    }
+
+    fn follow_leadership(&mut self, leadership: &mut watch::Receiver<Leadership>) {
+        let state = leadership.borrow_and_update().clone();
+        match &state {
+            Leadership::Leader { .. } => self.reporter.role(Role::Leader, None, Timestamp::now()),
+            Leadership::Standby(why) => self.reporter.role(Role::Standby, Some(why.to_string()), Timestamp::now()),
+        }
+        self.engine.set_active(matches!(state, Leadership::Leader { .. }));
+    }
+
+    /// New rules, or a text that is none: the last good ones stay in force.
+    fn reload(&mut self, source: &mut RulesSource, update: Update) -> Option<Ended> {
+        match update {
+            Update::Broken(problem) => {
+                narrate::reload_failed(self.reporter, &problem);
+                None
+            }
+            Update::Rules(rules) => {
+                if let Err(error) = self.session.git_url(&rules) {
+                    narrate::reload_failed(self.reporter, &format!("{error:#}"));
+                    return None;
+                }
+                let before = source.replace(rules.clone());
+                narrate::in_force(self.reporter, self.session, &rules, source);
+                self.reporter.metrics.reload(true);
+                if is_elsewhere(&before, &rules) {
+                    return Some(Ended::Elsewhere);
+                }
+                self.engine.set_rules(rules);
+                None
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let waiting = self.engine.waiting_for();
+        if !self.is_ready {
+            self.is_ready = waiting.is_empty();
+            self.reporter.ready(waiting);
+        }
+        narrate::publish(self.reporter, &self.engine, &self.repository, self.is_ready);
+    }
+
+    /// Lets what is in flight end.
+    async fn finish(&mut self) {
+        let end = async {
+            self.engine.drain().await;
+        };
+        if tokio::time::timeout(STOP, end).await.is_err() {
+            tracing::warn!("something in flight did not end in time; it is planned again at the next start");
+        }
+    }
+}
+
+fn is_elsewhere(before: &Rules, after: &Rules) -> bool {
+    (&before.git_url, &before.branch, &before.git_path) != (&after.git_url, &after.branch, &after.git_path)
+        || before.limits.file_bytes != after.limits.file_bytes
+}

@@ -1,0 +1,227 @@
+//! Owns the execution of the cluster half of a plan, one object at a time. Must never retry what the API server refused
+//! for good, nor write from a state older than the response to its own last write.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, ClusterError, DeleteRequest};
+use crate::object::schema::{Schema, SchemaView};
+use crate::object::{FieldPath, FieldSet, ObjectId, PathElement, Scalar, compare, managed};
+
+use super::base::Answer;
+use super::plan::Action;
+use super::planner::Identity;
+use super::to_cluster;
+
+/// How often a write that met a newer object is tried again at once.
+const TRIES: usize = 3;
+
+/// What came of the cluster actions of one plan.
+#[derive(Debug)]
+pub struct Acted {
+    /// The object.
+    pub id: ObjectId,
+    /// Actions that were carried out, in order.
+    pub done: Vec<Action>,
+    /// Whether the object was created rather than changed.
+    pub created: bool,
+    /// The live object after the last write; `None` when it was deleted or nothing was written.
+    pub live: Option<Value>,
+    /// What admission made of the object that was applied last.
+    pub answer: Option<Answer>,
+    /// Why the rest was not carried out.
+    pub error: Option<ClusterError>,
+}
+
+/// Carries out `actions` in order and stops at the first that fails.
+pub async fn act<C: Cluster>(
+    cluster: Arc<C>,
+    identity: Arc<Identity>,
+    id: ObjectId,
+    version: Option<String>,
+    schema: Schema,
+    mut live: Option<Value>,
+    actions: Vec<Action>,
+) -> Acted {
+    let mut done = Vec::new();
+    let mut answer = None;
+    let created = actions.iter().any(|action| matches!(action, Action::Create { .. }));
+    for action in actions {
+        let view = match &live {
+            Some(live) => schema.view_of(live),
+            None => SchemaView::unknown(),
+        };
+        let step = Step { cluster: &*cluster, identity: &identity, id: &id, version: version.as_deref() };
+        match step.take(&action, live.clone(), view).await {
+            Ok(after) => {
+                live = after;
+                if let (Action::Apply { object, .. }, Some(live)) = (&action, &live) {
+                    answer = Some(to_cluster::answer(object, live, schema.view_of(live)));
+                }
+                done.push(action);
+            }
+            Err(error) => return Acted { id, done, created, live, answer, error: Some(error) },
+        }
+    }
+    Acted { id, done, created, live, answer, error: None }
+}
+
+struct Step<'a, C> {
+    cluster: &'a C,
+    identity: &'a Identity,
+    id: &'a ObjectId,
+    version: Option<&'a str>,
+}
+
+impl<C: Cluster> Step<'_, C> {
+    async fn take(
+        &self,
+        action: &Action,
+        live: Option<Value>,
+        view: SchemaView<'_>,
+    ) -> Result<Option<Value>, ClusterError> {
+        match action {
+            Action::Create { object, release, .. } => {
+                let live = self.cluster.apply(self.id, object.clone(), true, false).await?;
+                self.release(live, release).await
+            }
+            Action::Apply { object, force, .. } => {
+                let live = self.cluster.apply(self.id, object.clone(), *force, false).await?;
+                self.drop_former(live).await
+            }
+            Action::Release { fields, .. } => self.release(live.unwrap_or_default(), fields).await,
+            Action::Strip { fields, .. } => self.strip(live.unwrap_or_default(), fields, view).await,
+            Action::Delete { uid, .. } => self.delete(uid).await.map(|()| None),
+            Action::Write { .. } | Action::Edit { .. } | Action::Remove { .. } => Ok(live),
+        }
+    }
+
+    async fn release(&self, mut live: Value, fields: &[FieldPath]) -> Result<Option<Value>, ClusterError> {
+        let released = FieldSet::from_paths(fields);
+        let managers = [Some(self.identity.manager()), self.identity.former_manager()];
+        for manager in managers.into_iter().flatten() {
+            let patch_of = |live: &Value| managed::release(live, &manager, &released);
+            live = self.patch_until_done(live, patch_of).await?;
+        }
+        Ok(Some(live))
+    }
+
+    /// Removes the entry of the identity that was taken over, once ours owns what it owned.
+    async fn drop_former(&self, live: Value) -> Result<Option<Value>, ClusterError> {
+        let Some(former) = self.identity.former_manager() else { return Ok(Some(live)) };
+        self.patch_until_done(live, |live| removal_of_entry(live, &former)).await.map(Some)
+    }
+
+    async fn strip(
+        &self,
+        live: Value,
+        fields: &[FieldPath],
+        view: SchemaView<'_>,
+    ) -> Result<Option<Value>, ClusterError> {
+        let before = live.clone();
+        let patch_of = |live: &Value| {
+            let operations: Vec<Value> = fields
+                .iter()
+                .filter(|path| compare::get(live, path, view) == compare::get(&before, path, view))
+                .filter_map(|path| Some((pointer(live, path, view)?, compare::get(live, path, view)?)))
+                .flat_map(|(pointer, value)| {
+                    [json!({"op": "test", "path": pointer, "value": value}), json!({"op": "remove", "path": pointer})]
+                })
+                .collect();
+            (!operations.is_empty()).then_some(Value::Array(operations))
+        };
+        self.patch_until_done(live, patch_of).await.map(Some)
+    }
+
+    /// Patches until there is nothing left to patch; when the object moved meanwhile it is read again.
+    async fn patch_until_done(
+        &self,
+        mut live: Value,
+        patch_of: impl Fn(&Value) -> Option<Value>,
+    ) -> Result<Value, ClusterError> {
+        let mut refused = None;
+        for _ in 0..TRIES {
+            let Some(patch) = patch_of(&live) else { return Ok(live) };
+            match self.cluster.patch(self.id, self.version, patch).await {
+                Ok(after) => live = after,
+                Err(error @ (ClusterError::Invalid(_) | ClusterError::Changed(_))) => {
+                    refused = Some(error);
+                    live = match self.cluster.get(self.id, self.version).await? {
+                        Some(live) => live,
+                        None => return Err(ClusterError::NotFound(self.id.to_string())),
+                    };
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match (patch_of(&live), refused) {
+            (None, _) => Ok(live),
+            (Some(_), Some(error)) => Err(error),
+            (Some(_), None) => Err(ClusterError::Changed(format!("{} keeps moving", self.id))),
+        }
+    }
+
+    async fn delete(&self, uid: &str) -> Result<(), ClusterError> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let Some(live) = self.cluster.get(self.id, self.version).await? else { return Ok(()) };
+            let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            if text("/metadata/uid") != uid {
+                return Err(ClusterError::Invalid(format!("{} was made anew in the meantime; it is left", self.id)));
+            }
+            let request = DeleteRequest {
+                id: self.id.clone(),
+                uid: uid.to_owned(),
+                resource_version: text("/metadata/resourceVersion").to_owned(),
+            };
+            match self.cluster.delete(request).await {
+                Err(error @ ClusterError::Changed(_)) => last = Some(error),
+                outcome => return outcome,
+            }
+        }
+        last.map_or(Ok(()), Err)
+    }
+}
+
+/// JSON pointer of a field in this very object: items of lists by their position.
+fn pointer(object: &Value, path: &FieldPath, view: SchemaView<'_>) -> Option<String> {
+    let mut pointer = String::new();
+    let mut at = (object, view);
+    for element in path.elements() {
+        let (token, below) = match element {
+            PathElement::Field(name) => (name.replace('~', "~0").replace('/', "~1"), at.0.get(&**name)?),
+            _ => {
+                let position = at.0.as_array()?.iter().position(|item| is_item(item, element, at.1))?;
+                (position.to_string(), at.0.get(position)?)
+            }
+        };
+        pointer.push('/');
+        pointer.push_str(&token);
+        at = (below, at.1.below(element));
+    }
+    Some(pointer)
+}
+
+fn is_item(item: &Value, element: &PathElement, list: SchemaView<'_>) -> bool {
+    match element {
+        PathElement::Value(value) => Scalar::of(item).as_ref() == Some(value),
+        _ => list.item_key(item).as_ref() == Some(element),
+    }
+}
+
+/// JSON patch that removes the `Apply` entry of a manager; `None` when there is none.
+fn removal_of_entry(live: &Value, manager: &str) -> Option<Value> {
+    let entries = live.pointer("/metadata/managedFields")?.as_array()?;
+    let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
+    let is_it = |entry: &Value| {
+        text(entry, "manager").as_deref() == Some(manager) && text(entry, "operation").as_deref() == Some("Apply")
+    };
+    let position = entries.iter().position(is_it)?;
+    let entry = format!("/metadata/managedFields/{position}");
+    Some(json!([
+        {"op": "test", "path": format!("{entry}/manager"), "value": manager},
+        {"op": "test", "path": format!("{entry}/operation"), "value": "Apply"},
+        {"op": "remove", "path": entry},
+    ]))
+}

@@ -1,0 +1,161 @@
+//! Owns what the engine does with events of the cluster. Must never plan before Git was read: until then the watches
+//! wait.
+
+use serde_json::Value;
+
+use crate::cluster::{Cluster, ClusterEvent};
+use crate::object::{GroupKind, Kind, ObjectId};
+use crate::repository::Remote;
+use crate::rules::{Candidate, Filter};
+
+use super::super::clock::Clock;
+use super::super::live::Sighting;
+use super::super::planner::labels;
+use super::{Engine, IN_FLIGHT};
+
+impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
+    /// Whether events are taken now; otherwise their queue fills and pushes back on the watches.
+    pub(super) fn takes_events(&self) -> bool {
+        self.head_read && self.flights.len() < IN_FLIGHT
+    }
+
+    pub(super) fn take_events(&mut self) -> bool {
+        if !self.takes_events() {
+            return false;
+        }
+        let events = self.cluster.events(IN_FLIGHT.saturating_sub(self.flights.len()));
+        let any = !events.is_empty();
+        events.into_iter().for_each(|event| self.event(event));
+        any
+    }
+
+    fn event(&mut self, event: ClusterEvent) {
+        match event {
+            ClusterEvent::Kinds(kinds) => {
+                self.kinds = kinds;
+                let touched = self.index.set_kinds(&self.kinds);
+                touched.into_iter().for_each(|id| self.queue.push(id));
+                let waiting: Vec<ObjectId> = self.standings.waiting_for_kinds().collect();
+                waiting.into_iter().for_each(|id| self.queue.push(id));
+                self.watch();
+            }
+            ClusterEvent::Listing(kind) => self.live.listing(&kind),
+            ClusterEvent::Seen(object) => self.seen(object),
+            ClusterEvent::Gone(object) => self.gone(&object),
+            ClusterEvent::Synced(kind) => {
+                let gone = self.live.synced(&kind, self.clock.now());
+                gone.into_iter().for_each(|id| self.queue.push(id));
+                self.push_unseen(&kind);
+                if kind == GroupKind::new("", "Namespace") {
+                    self.push_waiting_for_namespaces();
+                }
+            }
+            ClusterEvent::Unwatched(kind, reason) => {
+                self.live.unwatched(&kind, reason);
+                self.push_unseen(&kind);
+            }
+        }
+    }
+
+    /// Plans the manifests of a kind that the watch has not shown.
+    fn push_unseen(&mut self, kind: &GroupKind) {
+        let of_kind = self.index.objects().filter(|id| id.group_kind() == kind);
+        let mut unseen: Vec<ObjectId> = of_kind.filter(|id| self.live.get(id).is_none()).cloned().collect();
+        unseen.sort();
+        unseen.into_iter().for_each(|id| self.queue.push(id));
+    }
+
+    fn seen(&mut self, object: Box<Value>) {
+        let Some(id) = ObjectId::of(&object) else { return };
+        let labels_before = self.live.namespace(id.name()).map(|namespace| namespace.labels.clone());
+        match self.live.see(&id, &object, &self.manager) {
+            Sighting::Unchanged => {}
+            Sighting::Stale => self.queue.push(id),
+            Sighting::Changed => {
+                if id.is("", "Namespace") && self.live.namespace(id.name()).map(|now| &now.labels) != labels_before.as_ref() {
+                    self.push_namespace(id.name());
+                }
+                self.applied.remove(&id);
+                self.consider(id, object);
+            }
+        }
+    }
+
+    /// Objects that a rule may select by the labels of their Namespace could not be planned before these were known.
+    fn push_waiting_for_namespaces(&mut self) {
+        let waits = |id: &&ObjectId| self.waits_for_namespace(id);
+        let mut ids: Vec<ObjectId> = self.live.ids().chain(self.index.objects()).filter(waits).cloned().collect();
+        ids.sort();
+        ids.into_iter().for_each(|id| self.queue.push(id));
+    }
+
+    /// Whether a rule may select the object by the labels of its Namespace.
+    pub(super) fn waits_for_namespace(&self, id: &ObjectId) -> bool {
+        self.kinds.get(id.group_kind()).is_some_and(|kind| self.rules.ask_for_namespace(kind))
+    }
+
+    /// Rules may select by the labels of the Namespace: its objects are planned anew.
+    fn push_namespace(&mut self, name: &str) {
+        let asks = |kind: &GroupKind| self.kinds.get(kind).is_some_and(|kind| self.rules.ask_for_namespace(kind));
+        let within = |id: &&ObjectId| id.namespace() == Some(name) && asks(id.group_kind());
+        let mut ids: Vec<ObjectId> = self.live.ids().chain(self.index.objects()).filter(within).cloned().collect();
+        ids.sort();
+        ids.into_iter().for_each(|id| self.queue.push(id));
+    }
+
+    fn gone(&mut self, object: &Value) {
+        let Some(id) = ObjectId::of(object) else { return };
+        let uid = object.pointer("/metadata/uid").and_then(Value::as_str);
+        // The response to our own creation may come before the end of the object's former life.
+        if self.live.get(&id).is_some_and(|entry| uid.is_some_and(|uid| *entry.uid != *uid)) {
+            return;
+        }
+        if self.live.lose(&id, self.clock.now()) {
+            self.applied.remove(&id);
+            self.queue.push(id);
+        }
+    }
+
+    /// Plans an object that an event shows, unless nothing could come of it.
+    fn consider(&mut self, id: ObjectId, object: Box<Value>) {
+        let Some(kind) = self.kinds.get(id.group_kind()).cloned() else { return };
+        let has_past = self.bases.get(&id).is_some() || self.in_git(&id) || self.standings.has(&id);
+        if !has_past && !self.selects_live(&id, &kind, &object) {
+            return;
+        }
+        self.start(id, Some(object), false);
+    }
+
+    fn selects_live(&self, id: &ObjectId, kind: &Kind, object: &Value) -> bool {
+        let live_labels = labels(object);
+        let namespace = id.namespace().and_then(|name| self.live.namespace(name));
+        let candidate = Candidate {
+            id,
+            kind,
+            manifest_labels: None,
+            live_labels: Some(&live_labels),
+            base_labels: None,
+            namespace_labels: namespace.map(|namespace| &*namespace.labels),
+        };
+        self.rules.matching(&candidate).next().is_some()
+    }
+
+    /// Watches what the rules select now.
+    pub(super) fn watch(&mut self) {
+        let selected = self.kinds.iter().filter(|kind| kind.is_watchable() && self.rules.selects_kind(kind));
+        let mut wanted: Vec<GroupKind> = selected.map(|kind| kind.group_kind.clone()).collect();
+        wanted.sort();
+        self.live.with_status = self.rules.rules.iter().flat_map(|rule| &rule.filters).any(Filter::is_status);
+        let is_kept = |kind: &GroupKind| is_container(kind) || wanted.binary_search(kind).is_ok();
+        self.live.keep_kinds(is_kept);
+        let containers = [GroupKind::new("", "Namespace"), GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")];
+        let served = containers.iter().filter(|kind| self.kinds.get(kind).is_some());
+        wanted.iter().chain(served).for_each(|kind| self.live.expect(kind));
+        self.cluster.watch(wanted);
+    }
+}
+
+/// Namespaces and CustomResourceDefinitions are always watched: what they hold depends on them.
+pub(super) fn is_container(kind: &GroupKind) -> bool {
+    *kind == GroupKind::new("", "Namespace") || *kind == GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")
+}

@@ -1,0 +1,300 @@
+//! Owns the repository's turn: fetch, read what changed, commit and push. One thing at a time, so that a commit is always
+//! planned on the head that the index shows. Must never forget a change that the remote does not have.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::cluster::Cluster;
+use crate::manifest::{Caps, Found, ManifestFile};
+use crate::object::{ObjectId, RepoPath};
+use crate::report::{Change, Verb};
+use crate::repository::{BlobId, CommitId, FileState, NewCommit, PushError, Remote, RepositoryError};
+
+use super::super::clock::{Clock, Instant};
+use super::super::queue::backoff;
+use super::compose::Composer;
+use super::{Done, Engine, Mode};
+
+/// How long an answer of the remote that shows an earlier head is taken for a lagging mirror.
+const LAG: Instant = Instant::from_secs(60);
+
+/// How many earlier heads are remembered.
+const HISTORY: usize = 100;
+
+/// What is under way.
+#[derive(Default)]
+pub(super) enum Git {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// The remote is asked for its tip.
+    Fetching,
+    /// What differs between two commits is read.
+    Reading,
+    /// The objects of a batch are read again and their edits gathered.
+    Composing(Box<Composer>),
+    /// A commit is made.
+    Committing,
+    /// A commit is on its way.
+    Pushing,
+}
+
+impl Git {
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle)
+    }
+}
+
+/// One file that a read found.
+pub(super) struct ReadFile {
+    path: RepoPath,
+    file: Option<(Option<BlobId>, ManifestFile)>,
+}
+
+/// What a commit carries, kept until the remote has it.
+#[derive(Default)]
+pub(super) struct Sent {
+    pub(super) ids: BTreeSet<ObjectId>,
+    pub(super) changes: Vec<Change>,
+    pub(super) texts: Vec<(ObjectId, RepoPath, Vec<u8>)>,
+}
+
+/// The end of a task of the repository.
+pub(super) enum GitDone {
+    Fetched(Result<Option<CommitId>, RepositoryError>),
+    Read { to: Option<CommitId>, went_back: bool, files: Vec<ReadFile>, result: Result<(), RepositoryError> },
+    Committed(Result<Option<CommitId>, RepositoryError>, Sent),
+    Pushed(CommitId, Result<(), PushError>, Sent),
+}
+
+impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
+    /// Starts what is due, when nothing of the repository is under way.
+    pub(super) fn start_git(&mut self) -> bool {
+        if !self.git.is_idle() {
+            return false;
+        }
+        let now = self.clock.now();
+        if self.next_fetch <= now && (self.mode == Mode::Run || !self.head_read || self.batch.failures > 0) {
+            self.git = Git::Fetching;
+            let fetched = self.remote.fetch();
+            self.tasks.push(Box::pin(async move { Done::Git(GitDone::Fetched(fetched.await)) }));
+            return true;
+        }
+        if self.active && self.batch_due().is_some_and(|due| due <= now) {
+            self.start_composing();
+            return true;
+        }
+        false
+    }
+
+    pub(super) fn batch_due(&self) -> Option<Instant> {
+        // A commit is planned on what was read, and one run without a later one has nothing to wait for.
+        let now = self.clock.now();
+        match self.mode {
+            Mode::Run => self.batch.due(self.rules.batch_window, self.rules.batch_max),
+            Mode::Once if self.is_read() => self.batch.due(Instant::ZERO, Instant::ZERO).map(|due| due.max(now)),
+            Mode::Once | Mode::Preview => None,
+        }
+    }
+
+    pub(super) fn git_done(&mut self, done: GitDone) {
+        self.git = Git::Idle;
+        match done {
+            GitDone::Fetched(Ok(head)) => self.fetched(head),
+            GitDone::Fetched(Err(error)) => self.git_failed(&error),
+            GitDone::Read { result: Err(error), .. } => self.git_failed(&error),
+            GitDone::Read { to, went_back, files, result: Ok(()) } => self.take_commit(to, went_back, files),
+            GitDone::Committed(Ok(Some(commit)), sent) => self.push(commit, sent),
+            GitDone::Committed(Ok(None), sent) => self.nothing_to_push(sent),
+            GitDone::Committed(Err(error), sent) => self.not_pushed(&error.into(), sent),
+            GitDone::Pushed(commit, Ok(()), sent) => self.pushed(commit, sent),
+            GitDone::Pushed(_, Err(error), sent) => self.not_pushed(&error, sent),
+        }
+    }
+
+    fn git_failed(&mut self, error: &RepositoryError) {
+        self.fetch_failures += 1;
+        let clock = self.clock.clone();
+        let pause = backoff(self.fetch_failures, |bound| clock.jitter(bound)).min(self.rules.interval.max(Instant::from_secs(1)));
+        self.next_fetch = clock.now() + pause;
+        self.standings.remote_failed(error.to_string());
+    }
+
+    fn fetched(&mut self, head: Option<CommitId>) {
+        let now = self.clock.now();
+        self.fetch_failures = 0;
+        self.next_fetch = now + self.rules.interval;
+        self.standings.remote_answered();
+        if self.head_read && head == self.head {
+            self.went_back = None;
+            return;
+        }
+        let went_back = head.is_some_and(|head| self.history.contains(&head));
+        if let (true, Some(head)) = (went_back && self.head_read, head) {
+            let since = match self.went_back {
+                Some((earlier, since)) if earlier == head => since,
+                _ => now,
+            };
+            self.went_back = Some((head, since));
+            if now < since + LAG {
+                return;
+            }
+        }
+        self.read(head, went_back);
+    }
+
+    /// Reads every file that differs from the head that the index shows.
+    fn read(&mut self, to: Option<CommitId>, went_back: bool) {
+        self.git = Git::Reading;
+        let from = if self.head_read { self.head } else { None };
+        let caps = self.caps();
+        let files = Arc::new(Mutex::new(Vec::new()));
+        let gathered = files.clone();
+        let visit = move |path: RepoPath, state: FileState<'_>| {
+            let file = match state {
+                FileState::Gone => None,
+                FileState::File { blob, bytes } => Some((Some(blob), ManifestFile::read(path.clone(), bytes, &caps))),
+                FileState::Unread(reason) => Some((None, ManifestFile::unread(path.clone(), reason))),
+            };
+            gathered.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFile { path, file });
+        };
+        let changes = self.remote.changes(from, to, Box::new(visit));
+        self.tasks.push(Box::pin(async move {
+            let result = changes.await;
+            let files = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
+            Done::Git(GitDone::Read { to, went_back, files, result })
+        }));
+    }
+
+    pub(super) fn caps(&self) -> Caps {
+        {
+        let limits = &self.rules.limits;
+        Caps {
+            bytes: limits.file_bytes,
+            depth: limits.depth,
+            nodes: limits.nodes,
+            documents: limits.documents,
+            ..Caps::default()
+        }
+    }
+    }
+
+    /// The index follows to a new head; what it touches is planned.
+    fn take_commit(&mut self, to: Option<CommitId>, went_back: bool, files: Vec<ReadFile>) {
+        let count = files.len();
+        let mut touched = BTreeSet::new();
+        let mut unreadable = None;
+        for ReadFile { path, file } in files {
+            let (blob, file) = file.unzip();
+            if file.as_ref().is_some_and(hides_something) {
+                self.unreadable.insert(path.clone());
+                unreadable = Some(path.clone());
+            } else {
+                self.unreadable.remove(&path);
+            }
+            match blob.flatten() {
+                Some(blob) => self.blobs.insert(path.clone(), blob),
+                None => self.blobs.remove(&path),
+            };
+            touched.extend(self.index.update(&path, file));
+        }
+        self.suspects.retain(|_, path| self.unreadable.contains(path));
+        for id in &touched {
+            // A branch that went back deletes nothing: what it lacks never agreed.
+            if went_back {
+                self.bases.forget(id);
+            }
+            match &unreadable {
+                Some(path) if !self.in_git(id) => drop(self.suspects.insert(id.clone(), path.clone())),
+                _ => drop(self.suspects.remove(id)),
+            }
+        }
+        if let Some(head) = self.head.filter(|head| Some(*head) != to) {
+            self.history.push_back(head);
+            self.history.truncate(HISTORY);
+        }
+        let short = to.map(|head| head.short()).unwrap_or_default();
+        tracing::info!(commit = %short, files = count, objects = touched.len(), "fetched");
+        self.head = to;
+        self.head_read = true;
+        self.went_back = None;
+        // What could not be read names no identity: whatever waited for a readable manifest is asked again.
+        touched.extend(std::mem::take(&mut self.hidden_ids));
+        touched.into_iter().for_each(|id| self.queue.push(id));
+    }
+
+    /// Whether Git has a manifest of the object, or something that may be one.
+    pub(super) fn in_git(&self, id: &ObjectId) -> bool {
+        !matches!(self.index.find(id), Found::Absent)
+    }
+
+    /// Why an object without a manifest may still have one (`SEMANTICS` 9).
+    pub(super) fn hidden(&self, id: &ObjectId) -> Option<String> {
+        let last_path = self.bases.get(id).map(|base| &base.path);
+        self.index.unreadable(id, last_path).or_else(|| {
+            let path = self.suspects.get(id)?;
+            Some(format!("it vanished in a commit that also left {path} unreadable; mend that file"))
+        })
+    }
+
+    pub(super) fn commit(&mut self, commit: NewCommit, sent: Sent) {
+        self.git = Git::Committing;
+        let committed = self.remote.commit(commit);
+        self.tasks.push(Box::pin(async move { Done::Git(GitDone::Committed(committed.await, sent)) }));
+    }
+
+    fn push(&mut self, commit: CommitId, sent: Sent) {
+        self.git = Git::Pushing;
+        let pushed = self.remote.push(commit);
+        self.tasks.push(Box::pin(async move { Done::Git(GitDone::Pushed(commit, pushed.await, sent)) }));
+    }
+
+    fn pushed(&mut self, commit: CommitId, sent: Sent) {
+        let now = self.clock.now();
+        self.batch.arrived();
+        self.standings.remote_answered();
+        let Sent { ids, changes, texts } = sent;
+        for (id, path, text) in texts {
+            self.removed.remember(&id, path, text, now);
+        }
+        for change in changes {
+            if change.verb == Verb::Removed
+                && let Some(rule) = &change.rule
+            {
+                self.deletes.count(rule.index, change.side, 1, now);
+            }
+            self.standings.done(change.in_commit(commit));
+        }
+        ids.into_iter().for_each(|id| self.queue.push(id));
+        self.read(Some(commit), false);
+    }
+
+    pub(super) fn nothing_to_push(&mut self, _sent: Sent) {
+        self.batch.arrived();
+    }
+
+    /// Everything that did not arrive waits again, and is planned anew on the head that is fetched first.
+    fn not_pushed(&mut self, error: &PushError, sent: Sent) {
+        let clock = self.clock.clone();
+        let now = clock.now();
+        let raced = matches!(error, PushError::Raced);
+        let failures = self.batch.failures + 1;
+        let pause = if raced && failures <= 5 {
+            Instant::from_millis(clock.jitter(200) * u64::from(failures))
+        } else {
+            backoff(failures, |bound| clock.jitter(bound))
+        };
+        if raced {
+            tracing::info!("the branch moved meanwhile; planning again on its new head");
+        } else {
+            self.standings.remote_failed(error.to_string());
+        }
+        self.batch.put_back(sent.ids, now, pause);
+        self.next_fetch = now;
+    }
+}
+
+/// Whether something in the file cannot be read and does not show what it is.
+pub(super) fn hides_something(file: &ManifestFile) -> bool {
+    file.skips.iter().any(|skip| !skip.reason.is_quiet() && skip.shows.is_empty())
+}

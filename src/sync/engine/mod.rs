@@ -1,0 +1,306 @@
+//! Owns the loop that carries plans out. It sees the cluster, the repository and the clock only through [`Cluster`],
+//! [`Remote`] and [`Clock`], and advances by [`Engine::step`] alone, so that a test can drive it without any of them.
+//! Must never hold an object longer than its planning pass takes.
+
+mod cluster_side;
+mod compose;
+mod git_side;
+mod objects;
+mod preview;
+mod progress;
+mod standing;
+
+use cluster_side::is_container;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+
+use crate::cluster::Cluster;
+use crate::manifest::Index;
+use crate::object::digest::Digest;
+use crate::object::{Kinds, ObjectId, RepoPath};
+use crate::report::Reporter;
+use crate::repository::{BlobId, CommitId, Remote, RepositoryError};
+use crate::rules::Rules;
+
+use super::act::Acted;
+use super::base::Bases;
+use super::batch::{Batch, Removed};
+use super::clock::{Clock, Instant};
+use super::deletes::Deletes;
+use super::live::LiveTable;
+use super::observe::{ObserveError, Observed};
+use super::plan::{Plan, RuleIndex};
+use super::planner::Identity;
+use super::queue::Queue;
+
+pub use preview::Preview;
+pub use progress::{KindProgress, Progress};
+pub use standing::Standings;
+
+/// How many objects are read or written at the same time.
+const IN_FLIGHT: usize = 32;
+
+/// What the engine is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Keep both sides in sync until stopped.
+    Run,
+    /// Bring both sides in sync once: nothing waits for a quiet moment.
+    Once,
+    /// Say what would be done and do nothing.
+    Preview,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Something was done; another step may do more.
+    Worked,
+    /// Nothing to do before `until` (for ever when `None`) unless a task ends or an event comes.
+    Idle {
+        /// When a timer fires.
+        until: Option<Instant>,
+    },
+}
+
+/// The end of a task.
+enum Done {
+    Observed(ObjectId, bool, Result<Box<Observed>, ObserveError>),
+    Acted(Box<Acted>),
+    Previewed(Box<Preview>),
+    Loaded(Box<(RepoPath, Result<Vec<u8>, RepositoryError>, Plan, Observed)>),
+    Git(git_side::GitDone),
+}
+
+/// Both reconcile loops.
+pub struct Engine<C, R, K> {
+    cluster: Arc<C>,
+    remote: Arc<R>,
+    clock: Arc<K>,
+    identity: Arc<Identity>,
+    manager: String,
+    mode: Mode,
+    rules: Arc<Rules>,
+    kinds: Arc<Kinds>,
+    /// Whether we may write: false while another instance holds the Lease.
+    active: bool,
+
+    index: Index,
+    blobs: BTreeMap<RepoPath, BlobId>,
+    live: LiveTable,
+    bases: Bases,
+    queue: Queue,
+    /// Objects that are being read or written, and whether something happened to them meanwhile.
+    flights: HashMap<ObjectId, bool>,
+    /// Digest of what was last applied, until its effect was planned: applied twice in a row it does not settle.
+    applied: HashMap<ObjectId, Digest>,
+    /// Deletes that wait until everything is planned, so that a set is judged as a whole.
+    doomed: BTreeMap<ObjectId, (RuleIndex, String)>,
+    deletes: Deletes,
+    /// Objects whose plans wait until we may write.
+    deferred: BTreeSet<ObjectId>,
+
+    git: git_side::Git,
+    head: Option<CommitId>,
+    head_read: bool,
+    /// Earlier heads, by which a branch that went back is told.
+    history: VecDeque<CommitId>,
+    went_back: Option<(CommitId, Instant)>,
+    /// Objects that vanished in a commit that also made a file unreadable.
+    suspects: BTreeMap<ObjectId, RepoPath>,
+    /// Files that hold something unreadable which does not show what it is.
+    unreadable: BTreeSet<RepoPath>,
+    /// Objects whose manifests could not be read or told: the next commit may show them.
+    hidden_ids: BTreeSet<ObjectId>,
+    next_fetch: Instant,
+    fetch_failures: u32,
+    batch: Batch,
+    removed: Removed,
+
+    planned: u64,
+    standings: Standings,
+    previews: Vec<Preview>,
+    tasks: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
+    /// An engine that has read nothing yet. `active`: whether it may write from the start.
+    pub fn new(
+        (cluster, remote, clock): (Arc<C>, Arc<R>, Arc<K>),
+        identity: Identity,
+        rules: Arc<Rules>,
+        mode: Mode,
+        active: bool,
+        reporter: Reporter,
+    ) -> Self {
+        let kinds = cluster.kinds();
+        let mut index = Index::default();
+        index.set_kinds(&kinds);
+        let mut engine = Self {
+            manager: identity.manager(),
+            identity: Arc::new(identity),
+            next_fetch: clock.now(),
+            cluster,
+            remote,
+            clock,
+            mode,
+            rules,
+            kinds,
+            active,
+            index,
+            blobs: BTreeMap::new(),
+            live: LiveTable::default(),
+            bases: Bases::default(),
+            queue: Queue::default(),
+            flights: HashMap::new(),
+            applied: HashMap::new(),
+            doomed: BTreeMap::new(),
+            deletes: Deletes::default(),
+            deferred: BTreeSet::new(),
+            git: git_side::Git::Idle,
+            head: None,
+            head_read: false,
+            history: VecDeque::new(),
+            went_back: None,
+            suspects: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            hidden_ids: BTreeSet::new(),
+            fetch_failures: 0,
+            batch: Batch::default(),
+            removed: Removed::default(),
+            planned: 0,
+            standings: Standings::new(reporter),
+            previews: Vec::new(),
+            tasks: FuturesUnordered::new(),
+        };
+        engine.watch();
+        engine
+    }
+
+    /// Advances by what can be done without waiting.
+    pub fn step(&mut self) -> Step {
+        let mut worked = false;
+        while let Some(Some(done)) = self.tasks.next().now_or_never() {
+            self.done(done);
+            worked = true;
+        }
+        worked |= self.take_events();
+        worked |= self.start_objects();
+        worked |= self.judge_deletes();
+        worked |= self.start_git();
+        if worked { Step::Worked } else { Step::Idle { until: self.deadline() } }
+    }
+
+    /// Waits until a step has something to do, or until `until`.
+    pub async fn wait(&mut self, until: Option<Instant>) {
+        let timer = match until {
+            Some(instant) => self.clock.sleep_until(instant),
+            None => futures::future::pending().boxed(),
+        };
+        let takes_events = self.takes_events();
+        let changed = if takes_events { self.cluster.changed() } else { futures::future::pending().boxed() };
+        let ended = async {
+            match self.tasks.next().await {
+                Some(done) => done,
+                None => futures::future::pending().await,
+            }
+        };
+        let done = futures::select_biased! {
+            done = Box::pin(ended).fuse() => Some(done),
+            () = changed.fuse() => None,
+            () = timer.fuse() => None,
+        };
+        if let Some(done) = done {
+            self.done(done);
+        }
+    }
+
+    /// Rules that replace the ones in force. Everything is read and planned anew; what agreed stays agreed.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        self.rules = rules;
+        self.bases.renumber();
+        self.deletes.renumber();
+        self.doomed.clear();
+        self.standings.clear();
+        self.reread();
+    }
+
+    /// Whether we may write from now on. Taking over begins with a fresh read of both sides.
+    pub fn set_active(&mut self, active: bool) {
+        if active && !self.active {
+            self.next_fetch = self.clock.now();
+            let deferred = std::mem::take(&mut self.deferred);
+            deferred.into_iter().for_each(|id| self.queue.push(id));
+            self.reread();
+        }
+        self.active = active;
+    }
+
+    /// Asks the remote at the next step, whatever the interval says.
+    pub fn poke(&mut self) {
+        self.next_fetch = self.clock.now();
+    }
+
+    /// Lets a push and the writes to the cluster that are under way end, and starts nothing new.
+    pub async fn drain(&mut self) {
+        while matches!(self.git, git_side::Git::Pushing | git_side::Git::Committing) || !self.flights.is_empty() {
+            match self.tasks.next().await {
+                Some(Done::Git(done)) => self.git_done(done),
+                Some(Done::Acted(acted)) => drop(self.flights.remove(&acted.id)),
+                Some(Done::Observed(id, ..)) => drop(self.flights.remove(&id)),
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+
+    /// Whether both sides were read whole and every action was tried.
+    pub fn is_settled(&self) -> bool {
+        self.is_read() && self.batch.is_empty() && self.git.is_idle() && self.doomed.is_empty()
+    }
+
+    /// What the run of a [`Mode::Preview`] engine found, in the order of identities.
+    pub fn take_previews(&mut self) -> Vec<Preview> {
+        let mut previews = std::mem::take(&mut self.previews);
+        previews.sort_by(|a, b| a.id.cmp(&b.id));
+        previews
+    }
+
+    fn is_read(&self) -> bool {
+        self.head_read && !self.live.is_listing() && self.queue.is_empty() && self.flights.is_empty()
+    }
+
+    /// Lists every kind anew: each object is compared as the list shows it.
+    fn reread(&mut self) {
+        self.cluster.watch(Vec::new());
+        // Namespaces and definitions stay watched throughout: there is no list to wait for.
+        self.live.expect_again(|kind| !is_container(kind));
+        self.watch();
+        let containers = self.live.ids().filter(|id| is_container(id.group_kind()));
+        let known: BTreeSet<ObjectId> = containers.chain(self.index.objects()).cloned().collect();
+        known.into_iter().for_each(|id| self.queue.push(id));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let batch = if self.git.is_idle() && self.active { self.batch_due() } else { None };
+        let fetch = (self.git.is_idle() && self.mode == Mode::Run).then_some(self.next_fetch);
+        [batch, fetch, self.queue.next_timer()].into_iter().flatten().min()
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Observed(id, shown, observed) => self.observed(&id, shown, observed),
+            Done::Acted(acted) => self.acted(*acted),
+            Done::Previewed(preview) => self.previewed(*preview),
+            Done::Loaded(loaded) => {
+                let (path, bytes, plan, observed) = *loaded;
+                self.loaded(path, bytes, plan, observed);
+            }
+            Done::Git(done) => self.git_done(done),
+        }
+    }
+}

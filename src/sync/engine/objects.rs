@@ -1,0 +1,391 @@
+//! Owns the way of one object through the engine: read both sides, plan, carry out. Must never carry out a plan that was
+//! made from a state which something newer has overtaken.
+
+use serde_json::Value;
+
+use crate::cluster::{Cluster, ClusterError};
+use crate::manifest::Found;
+use crate::object::digest::Digest;
+use crate::object::schema::SchemaView;
+use crate::object::{GroupKind, ObjectId};
+use crate::report::{Change, RuleRef, Side, Verb};
+use crate::repository::Remote;
+
+use super::super::act::{Acted, act};
+use super::super::base::Base;
+use super::super::clock::Clock;
+use super::super::live::Watched;
+use super::super::observe::{ObserveError, Observed, Proof, Request, Source, observe};
+use super::super::plan::{Action, Plan, RuleIndex};
+use super::super::planner::{self, InCluster, InGit, Subject};
+use super::{Done, Engine, IN_FLIGHT, Mode};
+
+impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
+    /// Starts what waits, as far as the number of objects in flight allows.
+    pub(super) fn start_objects(&mut self) -> bool {
+        let mut worked = false;
+        let now = self.clock.now();
+        while self.head_read
+            && self.flights.len() < IN_FLIGHT
+            && let Some(id) = self.queue.pop(now)
+        {
+            self.start(id, None, false);
+            worked = true;
+        }
+        worked
+    }
+
+    /// Reads both sides of an object, unless what is known already settles it.
+    pub(super) fn start(&mut self, id: ObjectId, shown: Option<Box<Value>>, composing: bool) {
+        if let Some(again) = self.flights.get_mut(&id) {
+            *again = true;
+            return;
+        }
+        let found = self.index.find(&id);
+        let is_live = shown.is_some() || self.live.get(&id).is_some();
+        if matches!(found, Found::Absent) && !is_live {
+            return self.forget(&id);
+        }
+        let Some(kind) = self.kinds.get(id.group_kind()).cloned() else {
+            let selected = self.rules.rules.iter().any(|rule| rule.may_select_unserved(id.group_kind()));
+            self.standings.wait_for_kind(&id, selected);
+            return;
+        };
+        match self.live.watched(id.group_kind()) {
+            Some(Watched::Synced) => {}
+            Some(Watched::Listing) if shown.is_some() => {}
+            // The end of its list queues it again.
+            Some(Watched::Listing) => return,
+            Some(Watched::Unwatched(reason)) => {
+                let reason = format!("{} cannot be watched: {reason}", id.group_kind());
+                return self.leave(&id, Side::Cluster, Verb::Pending, None, reason);
+            }
+            None => return self.forget(&id),
+        }
+        let namespaces = self.live.watched(&GroupKind::new("", "Namespace"));
+        if namespaces == Some(&Watched::Listing) && id.namespace().is_some() && self.waits_for_namespace(&id) {
+            return;
+        }
+        let (manifest, proof) = match &found {
+            Found::One(place) => {
+                let blob = self.blobs.get(&place.path).copied();
+                (blob.map(|blob| (blob, place.clone())), if is_live { None } else { self.proof(&id) })
+            }
+            _ => (None, None),
+        };
+        let live = match shown {
+            Some(object) => Source::Shown(object),
+            None if is_live => Source::Ask,
+            None => Source::Absent,
+        };
+        let shown = matches!(live, Source::Shown(_));
+        self.flights.insert(id.clone(), false);
+        let request = Request { id: id.clone(), kind, manifest, live, proof, composing };
+        let (cluster, remote) = (self.cluster.clone(), self.remote.clone());
+        self.tasks.push(Box::pin(async move {
+            let observed = observe(cluster, remote, request).await;
+            Done::Observed(id, shown, observed.map(Box::new))
+        }));
+    }
+
+    /// The proof that the object was deleted by itself, once it has been missing long enough.
+    fn proof(&mut self, id: &ObjectId) -> Option<Proof> {
+        self.bases.get(id)?;
+        let tombstone = self.live.tombstone(id)?.clone();
+        let due = tombstone.since + self.rules.delete_delay;
+        if self.clock.now() < due {
+            self.queue.push_at(id.clone(), due);
+            return None;
+        }
+        let definition = self.live.definition(id.group_kind()).cloned().map(|container| {
+            let name = format!("{}.{}", self.kinds.get(id.group_kind()).map_or("", |kind| &kind.plural), id.group());
+            (ObjectId::new(GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"), "", &name), container)
+        });
+        Some(Proof { tombstone, definition })
+    }
+
+    fn forget(&mut self, id: &ObjectId) {
+        self.bases.forget(id);
+        self.bases.answered(id, None);
+        self.live.bury(id);
+        self.standings.clear_of(id);
+        self.doomed.remove(id);
+        self.applied.remove(id);
+    }
+
+    /// Both sides were read: plan, and carry out.
+    pub(super) fn observed(&mut self, id: &ObjectId, shown: bool, observed: Result<Box<Observed>, ObserveError>) {
+        let again = self.flights.remove(id).unwrap_or_default();
+        if again {
+            self.queue.push(id.clone());
+        }
+        let observed = match observed {
+            Ok(observed) => *observed,
+            Err(error) => return self.failed_to_read(id, &error),
+        };
+        let composing = observed.composing;
+        // An event overtook the state that was shown: the next turn asks for the latest.
+        if again && shown && !composing {
+            return;
+        }
+        if observed.live.is_none() && self.live.get(id).is_some() {
+            self.live.lose(id, self.clock.now());
+            self.queue.push(id.clone());
+            if !composing {
+                return;
+            }
+        }
+        let hidden = self.hidden_manifest(&observed);
+        if hidden.is_some() {
+            self.hidden_ids.insert(id.clone());
+        }
+        let plan = self.plan(&observed, hidden.as_deref());
+        self.planned += 1;
+        if composing { self.compose(plan, observed) } else { self.carry_out(plan, observed) }
+    }
+
+    fn failed_to_read(&mut self, id: &ObjectId, error: &ObserveError) {
+        self.leave(id, Side::Cluster, Verb::Failed, None, error.to_string());
+        let clock = self.clock.clone();
+        self.queue.retry(id.clone(), clock.now(), |bound| clock.jitter(bound));
+        self.composed_without(id);
+    }
+
+    /// Why the manifest cannot be told, if so.
+    fn hidden_manifest(&self, observed: &Observed) -> Option<String> {
+        match self.index.find(&observed.id) {
+            Found::Unreadable(reason) => Some(reason),
+            Found::Duplicate(places) => Some(duplicate(&places)),
+            Found::Absent | Found::One(_) if observed.manifest.is_none() => self.hidden(&observed.id),
+            Found::Absent | Found::One(_) => None,
+        }
+    }
+
+    fn plan(&self, observed: &Observed, hidden: Option<&str>) -> Plan {
+        let id = &observed.id;
+        let git = match (&observed.manifest, hidden) {
+            (_, Some(reason)) => InGit::Unreadable(reason),
+            (Some((_, _, manifest)), None) => InGit::Present(manifest),
+            (None, None) => InGit::Absent,
+        };
+        let live = match (&observed.live, &observed.absence) {
+            (Some(live), _) => InCluster::Present(live),
+            (None, Ok(true)) => InCluster::Gone,
+            (None, Ok(false)) => InCluster::Unseen,
+            (None, Err(reason)) => InCluster::Withheld(reason),
+        };
+        let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
+        let view = match shape {
+            Some(object) => observed.schema.view_of(object),
+            None => SchemaView::unknown(),
+        };
+        let namespace = id.namespace().and_then(|name| self.live.namespace(name));
+        let subject = Subject {
+            id,
+            kind: &observed.kind,
+            git,
+            live,
+            base: self.bases.get(id),
+            answer: self.bases.answer(id),
+            view,
+            namespace_labels: namespace.map(|namespace| &*namespace.labels),
+            deletes_wait: self.deletes_wait(id),
+        };
+        planner::plan(&subject, &self.rules, &self.identity)
+    }
+
+    /// Why nothing of this kind may be deleted yet.
+    fn deletes_wait(&self, id: &ObjectId) -> Option<&'static str> {
+        let synced = |group, kind| self.live.watched(&GroupKind::new(group, kind)) == Some(&Watched::Synced);
+        if !self.head_read {
+            Some("Git was not read whole yet")
+        } else if self.live.watched(id.group_kind()) != Some(&Watched::Synced) {
+            Some("the watch of its kind is not synced")
+        } else if !synced("", "Namespace") {
+            Some("the watch of Namespaces is not synced")
+        } else if !synced("apiextensions.k8s.io", "CustomResourceDefinition") {
+            Some("the watch of CustomResourceDefinitions is not synced")
+        } else {
+            None
+        }
+    }
+
+    /// Says how the object stands by its plan.
+    pub(super) fn stand(&mut self, plan: &Plan, observed: &Observed) {
+        let rules = self.rules.clone();
+        let rule = |index: usize| RuleRef::new(index, rules.rules.get(index).map_or("", |rule| &rule.name));
+        self.standings.set(plan, observed.manifest.as_ref().map(|(place, ..)| place), rule);
+    }
+
+    /// Says one more thing of an object that is left as it is.
+    pub(super) fn leave(&mut self, id: &ObjectId, side: Side, verb: Verb, rule: Option<RuleIndex>, reason: String) {
+        let mut change = Change::new(id.clone(), side, verb).because(reason);
+        change.rule = rule.map(|rule| self.rule_ref(rule));
+        change.place = self.place_of(id);
+        self.standings.put(change);
+    }
+
+    fn carry_out(&mut self, mut plan: Plan, observed: Observed) {
+        let id = plan.id.clone();
+        if !plan.selected {
+            return self.forget(&id);
+        }
+        if self.mode == Mode::Preview {
+            self.stand(&plan, &observed);
+            return self.preview(plan, observed);
+        }
+        let applied = plan.actions.iter().find_map(|action| match action {
+            Action::Apply { object, .. } => Some(Digest::of_value(object)),
+            _ => None,
+        });
+        if applied.is_some() && self.applied.get(&id) == applied.as_ref() {
+            plan.actions.retain(|action| action.side() == Side::Git);
+            plan.note(Verb::Held, Side::Cluster, plan.existence, "was applied and still differs; the API server or a webhook changes it back");
+        }
+        self.stand(&plan, &observed);
+        if plan.agrees {
+            self.agree(&plan, &observed);
+        }
+        if plan.actions.is_empty() {
+            self.queue.succeeded(&id);
+            self.doomed.remove(&id);
+            return;
+        }
+        if !self.active {
+            self.deferred.insert(id);
+            return;
+        }
+        if plan.on(Side::Git).next().is_some() {
+            self.batch.add(id.clone(), self.clock.now());
+        }
+        let (deletes, writes): (Vec<Action>, Vec<Action>) =
+            plan.actions.into_iter().filter(|action| action.side() == Side::Cluster).partition(Action::deletes);
+        match deletes.into_iter().next() {
+            Some(Action::Delete { uid, rule }) => drop(self.doomed.insert(id.clone(), (rule, uid))),
+            _ => drop(self.doomed.remove(&id)),
+        }
+        if !writes.is_empty() {
+            self.act(id, &observed, writes);
+        }
+    }
+
+    fn act(&mut self, id: ObjectId, observed: &Observed, actions: Vec<Action>) {
+        self.flights.insert(id.clone(), false);
+        let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
+        let version = shape.and_then(crate::object::ApiVersion::of).map(|version| version.version.to_string());
+        let (schema, live) = (observed.schema.clone(), observed.live.clone());
+        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
+        self.tasks.push(Box::pin(async move {
+            Done::Acted(Box::new(act(cluster, identity, id, version, schema, live, actions).await))
+        }));
+    }
+
+    /// Deletes of one pass are judged as a set: when everything else is planned and nothing is in flight.
+    pub(super) fn judge_deletes(&mut self) -> bool {
+        let is_quiet = self.queue.is_empty() && self.flights.is_empty() && self.git.is_idle();
+        if self.doomed.is_empty() || !is_quiet || !self.active {
+            return false;
+        }
+        let now = self.clock.now();
+        let mut by_rule: std::collections::BTreeMap<usize, Vec<(ObjectId, String)>> = Default::default();
+        for (id, (rule, uid)) in std::mem::take(&mut self.doomed) {
+            by_rule.entry(rule).or_default().push((id, uid));
+        }
+        for (index, doomed) in by_rule {
+            let Some(rule) = self.rules.rules.get(index) else { continue };
+            let size = self.bases.size(index);
+            match self.deletes.admit(rule, Side::Cluster, doomed.len(), size, now) {
+                Err(reason) => {
+                    doomed.iter().for_each(|(id, _)| self.leave(id, Side::Cluster, Verb::Held, Some(index), reason.clone()));
+                }
+                Ok(()) => {
+                    self.deletes.count(index, Side::Cluster, doomed.len(), now);
+                    for (id, uid) in doomed {
+                        self.delete(id, uid, index);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn delete(&mut self, id: ObjectId, uid: String, rule: usize) {
+        self.flights.insert(id.clone(), false);
+        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
+        let actions = vec![Action::Delete { uid, rule }];
+        self.tasks.push(Box::pin(async move {
+            Done::Acted(Box::new(act(cluster, identity, id, None, Default::default(), None, actions).await))
+        }));
+    }
+
+    /// The cluster half of a plan was carried out, or failed.
+    pub(super) fn acted(&mut self, acted: Acted) {
+        let Acted { id, done, created, live, answer, error } = acted;
+        let again = self.flights.remove(&id).unwrap_or_default();
+        if let Some(live) = &live {
+            self.live.see(&id, live, &self.manager);
+        }
+        let place = self.place_of(&id);
+        for action in &done {
+            let verb = match action {
+                Action::Create { .. } => Verb::Created,
+                Action::Release { .. } => Verb::Released,
+                Action::Delete { .. } => Verb::Deleted,
+                _ if created => Verb::Created,
+                _ => Verb::Configured,
+            };
+            let mut change = Change::new(id.clone(), Side::Cluster, verb);
+            change.rule = action.rule().map(|rule| self.rule_ref(rule));
+            change.commit = self.head;
+            change.place = place.clone();
+            if let Action::Apply { changed: fields, .. } | Action::Release { fields, .. } | Action::Strip { fields, .. } = action {
+                change.fields = fields.clone();
+            }
+            self.standings.done(change);
+        }
+        if let Some(error) = error {
+            return self.failed_to_write(&id, &error);
+        }
+        if done.iter().any(|action| matches!(action, Action::Delete { .. })) {
+            self.live.lose(&id, self.clock.now());
+            return self.forget(&id);
+        }
+        self.queue.succeeded(&id);
+        if let Some(Action::Apply { object, .. }) = done.last() {
+            self.applied.insert(id.clone(), Digest::of_value(object));
+            self.bases.answered(&id, answer);
+        }
+        match live {
+            Some(live) if !again => self.start(id, Some(Box::new(live)), false),
+            _ => self.queue.push(id),
+        }
+    }
+
+    fn failed_to_write(&mut self, id: &ObjectId, error: &ClusterError) {
+        let mut change = Change::new(id.clone(), Side::Cluster, Verb::Failed).because(error.to_string());
+        change.place = self.place_of(id);
+        self.standings.put(change);
+        let clock = self.clock.clone();
+        self.queue.retry(id.clone(), clock.now(), |bound| clock.jitter(bound));
+    }
+
+    /// Remembers that both sides of an object are equal.
+    fn agree(&mut self, plan: &Plan, observed: &Observed) {
+        let (Some((place, _, manifest)), Some(live)) = (&observed.manifest, &observed.live) else { return };
+        let base = Base {
+            path: place.path.clone(),
+            manifest: Digest::of_value(manifest),
+            uid: live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().into(),
+            manifest_labels: planner::labels(manifest).into(),
+            live_labels: planner::labels(live).into(),
+            existence: plan.existence,
+        };
+        self.bases.agree(&plan.id, base);
+        self.applied.remove(&plan.id);
+    }
+}
+
+fn duplicate(places: &[crate::manifest::Place]) -> String {
+    let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+    format!("it stands more than once: {}; keep one", places.join(", "))
+}

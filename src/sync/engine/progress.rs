@@ -1,0 +1,105 @@
+//! Owns what the engine tells about its own state: how far both sides were read and what still waits. Must never change
+//! anything.
+
+use crate::cluster::Cluster;
+use crate::object::{GroupKind, RepoPath};
+use crate::repository::{CommitId, Remote};
+
+use super::super::clock::Clock;
+use super::super::live::Watched;
+use super::{Engine, Mode, Standings};
+
+/// How far the engine has come.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Newest commit that was read.
+    pub head: Option<CommitId>,
+    /// Whether a commit (or an empty repository) was read whole.
+    pub head_read: bool,
+    /// Objects that Git describes.
+    pub manifests: usize,
+    /// Objects whose change waits for the next commit.
+    pub batched: usize,
+    /// Objects that wait to be planned.
+    pub queue: usize,
+    /// Objects that are being read or written.
+    pub in_flight: usize,
+    /// How many planning passes were made.
+    pub planned: u64,
+    /// Every watched kind.
+    pub kinds: Vec<KindProgress>,
+}
+
+/// How far the watch of one kind has come.
+#[derive(Clone, Debug)]
+pub struct KindProgress {
+    /// The kind.
+    pub kind: GroupKind,
+    /// Whether its list was read to the end.
+    pub synced: bool,
+    /// Why it cannot be watched.
+    pub unwatched: Option<String>,
+    /// Live objects.
+    pub objects: usize,
+}
+
+impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
+    /// How far the engine has come.
+    pub fn progress(&self) -> Progress {
+        let kind = |(kind, watched): (&GroupKind, &Watched)| KindProgress {
+            kind: kind.clone(),
+            synced: *watched == Watched::Synced,
+            unwatched: if let Watched::Unwatched(reason) = watched { Some(reason.clone()) } else { None },
+            objects: self.live.count(kind),
+        };
+        Progress {
+            head: self.head,
+            head_read: self.head_read,
+            manifests: self.index.objects().count(),
+            batched: self.batch.len(),
+            queue: self.queue.len(),
+            in_flight: self.flights.len(),
+            planned: self.planned,
+            kinds: self.live.kinds().map(kind).collect(),
+        }
+    }
+
+    /// What must still happen before both sides were read whole and every action was tried once; empty when ready.
+    pub fn waiting_for(&self) -> Vec<String> {
+        let mut waiting = Vec::new();
+        if !self.head_read {
+            waiting.push(match self.standings.remote_error() {
+                Some(error) => format!("Git: {error}"),
+                None => "Git to be read".to_owned(),
+            });
+        }
+        let listing: Vec<String> = self
+            .live
+            .kinds()
+            .filter(|(_, watched)| **watched == Watched::Listing)
+            .map(|(kind, _)| kind.to_string())
+            .collect();
+        if !listing.is_empty() {
+            waiting.push(format!("the lists of {}", listing.join(", ")));
+        }
+        let objects = self.queue.len() + self.flights.len();
+        if objects > 0 {
+            waiting.push(format!("{objects} objects to be compared"));
+        }
+        if self.active && self.mode == Mode::Run && self.batch.failures == 0 && !(self.batch.is_empty() && self.git.is_idle()) {
+            waiting.push("the first commit to be pushed".to_owned());
+        }
+        waiting
+    }
+
+    /// Objects that are not in sync, and what is wrong with the remote.
+    pub fn standings(&self) -> &Standings {
+        &self.standings
+    }
+
+    /// Files and documents that are not read as manifests: path, line, reason.
+    pub fn skipped_files(&self) -> impl Iterator<Item = (&RepoPath, usize, String)> {
+        let loud = self.index.skips().filter(|skip| !skip.reason.is_quiet());
+        loud.map(|skip| (skip.path, skip.line as usize, skip.reason.to_string()))
+    }
+}

@@ -1,0 +1,291 @@
+//! Owns what is known of the cluster between events: per object a UID, a version and a digest, per kind how far its
+//! watch has come. Must never keep an object.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::object::digest::Digest;
+use crate::object::{GroupKind, ObjectId};
+use crate::rules::Labels;
+
+use super::clock::Instant;
+use super::planner::labels;
+
+/// What is kept of one live object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its UID.
+    pub uid: Arc<str>,
+    /// Its resourceVersion.
+    pub version: Box<str>,
+    /// Digest of what a plan depends on.
+    pub digest: Digest,
+    /// UID of its Namespace when it was seen.
+    pub namespace_uid: Option<Arc<str>>,
+    /// The listing in which it was last seen.
+    listing: u32,
+}
+
+/// An object that was live and is not any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// When this process first missed it.
+    pub since: Instant,
+    /// UID of its Namespace when it was last seen.
+    pub namespace_uid: Option<Arc<str>>,
+    /// UID of its CustomResourceDefinition when it was last seen.
+    pub definition_uid: Option<Arc<str>>,
+}
+
+/// How far the watch of a kind has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Its list is being read.
+    Listing,
+    /// It was read whole; events follow.
+    Synced,
+    /// It cannot be listed or watched; says why.
+    Unwatched(String),
+}
+
+/// What is kept of a Namespace or a CustomResourceDefinition.
+#[derive(Clone, Debug, Default)]
+pub struct Container {
+    /// Its UID.
+    pub uid: Arc<str>,
+    /// Its labels.
+    pub labels: Arc<Labels>,
+}
+
+/// The live side of every watched kind.
+#[derive(Debug, Default)]
+pub struct LiveTable {
+    entries: BTreeMap<ObjectId, Entry>,
+    tombstones: BTreeMap<ObjectId, Tombstone>,
+    kinds: BTreeMap<GroupKind, (Watched, u32)>,
+    namespaces: BTreeMap<Box<str>, Container>,
+    definitions: BTreeMap<GroupKind, Container>,
+    counts: BTreeMap<GroupKind, usize>,
+    /// Whether status is part of the digest, because a filter names it.
+    pub with_status: bool,
+}
+
+/// What an event means for the planner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// Nothing that a plan depends on changed.
+    Unchanged,
+    /// Something did; the event shows the latest state.
+    Changed,
+    /// The event is older than what is known: only a fresh read tells.
+    Stale,
+}
+
+impl LiveTable {
+    /// Takes in the state of an object, from an event or from the response to our own write.
+    pub fn see(&mut self, id: &ObjectId, object: &Value, manager: &str) -> Sighting {
+        self.note_container(id, object);
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let version = text("/metadata/resourceVersion");
+        let listing = self.kinds.get(id.group_kind()).map_or(0, |(_, listing)| *listing);
+        let is_listing = self.watched(id.group_kind()) == Some(&Watched::Listing);
+        let uid = text("/metadata/uid");
+        if let Some(entry) = self.entries.get_mut(id)
+            && *entry.uid == *uid
+            && is_older(version, &entry.version)
+        {
+            entry.listing = listing;
+            return if is_listing { Sighting::Stale } else { Sighting::Unchanged };
+        }
+        let digest = digest(object, manager, self.with_status);
+        let namespace = id.namespace().and_then(|namespace| self.namespaces.get(namespace));
+        let entry = Entry {
+            uid: uid.into(),
+            version: version.into(),
+            digest,
+            namespace_uid: namespace.map(|namespace| namespace.uid.clone()),
+            listing,
+        };
+        let before = self.entries.insert(id.clone(), entry);
+        if before.is_none() {
+            *self.counts.entry(id.group_kind().clone()).or_default() += 1;
+        }
+        let back = self.tombstones.remove(id).is_some();
+        match before {
+            Some(before) if before.digest == digest && *before.uid == *uid && !back => Sighting::Unchanged,
+            _ => Sighting::Changed,
+        }
+    }
+
+    /// Takes in that an object has gone. Returns whether it was known.
+    pub fn lose(&mut self, id: &ObjectId, now: Instant) -> bool {
+        self.drop_container(id);
+        let Some(entry) = self.entries.remove(id) else { return false };
+        if let Some(count) = self.counts.get_mut(id.group_kind()) {
+            *count = count.saturating_sub(1);
+        }
+        let definition_uid = self.definitions.get(id.group_kind()).map(|definition| definition.uid.clone());
+        let tombstone = Tombstone { since: now, namespace_uid: entry.namespace_uid, definition_uid };
+        self.tombstones.entry(id.clone()).or_insert(tombstone);
+        true
+    }
+
+    /// A list of the kind begins.
+    pub fn listing(&mut self, kind: &GroupKind) {
+        let listing = self.kinds.get(kind).map_or(0, |(_, listing)| *listing) + 1;
+        self.kinds.insert(kind.clone(), (Watched::Listing, listing));
+    }
+
+    /// The list was read whole. Returns the objects that it did not show any more.
+    pub fn synced(&mut self, kind: &GroupKind, now: Instant) -> Vec<ObjectId> {
+        let listing = self.kinds.get(kind).map_or(0, |(_, listing)| *listing);
+        self.kinds.insert(kind.clone(), (Watched::Synced, listing));
+        let gone: Vec<ObjectId> =
+            self.of_kind(kind).filter(|(_, entry)| entry.listing != listing).map(|(id, _)| id.clone()).collect();
+        for id in &gone {
+            self.lose(id, now);
+        }
+        gone
+    }
+
+    /// The kind cannot be watched for now. What was known of it is kept.
+    pub fn unwatched(&mut self, kind: &GroupKind, reason: String) {
+        let listing = self.kinds.get(kind).map_or(0, |(_, listing)| *listing);
+        self.kinds.insert(kind.clone(), (Watched::Unwatched(reason), listing));
+    }
+
+    /// The kind is watched from now on; nothing is known of it before its list was read.
+    pub fn expect(&mut self, kind: &GroupKind) {
+        self.kinds.entry(kind.clone()).or_insert((Watched::Listing, 0));
+    }
+
+    /// Every kind for which `listed` says yes is listed anew: what is known of the objects stays until the lists show
+    /// otherwise.
+    pub fn expect_again(&mut self, listed: impl Fn(&GroupKind) -> bool) {
+        let again = self.kinds.iter_mut().filter(|(kind, _)| listed(kind));
+        again.for_each(|(_, (watched, _))| *watched = Watched::Listing);
+    }
+
+    /// Whether any list is still being read.
+    pub fn is_listing(&self) -> bool {
+        self.kinds.values().any(|(watched, _)| *watched == Watched::Listing)
+    }
+
+    /// Forgets kinds that are not watched any more.
+    pub fn keep_kinds(&mut self, keep: impl Fn(&GroupKind) -> bool) {
+        self.kinds.retain(|kind, _| keep(kind));
+        self.counts.retain(|kind, _| keep(kind));
+        self.entries.retain(|id, _| keep(id.group_kind()));
+        self.tombstones.retain(|id, _| keep(id.group_kind()));
+    }
+
+    /// What is kept of an object; `None` when it is not live.
+    pub fn get(&self, id: &ObjectId) -> Option<&Entry> {
+        self.entries.get(id)
+    }
+
+    /// When and where an object was missed.
+    pub fn tombstone(&self, id: &ObjectId) -> Option<&Tombstone> {
+        self.tombstones.get(id)
+    }
+
+    /// Forgets that an object was ever live.
+    pub fn bury(&mut self, id: &ObjectId) {
+        self.tombstones.remove(id);
+    }
+
+    /// How far the kind's watch has come; `None` when it is not watched.
+    pub fn watched(&self, kind: &GroupKind) -> Option<&Watched> {
+        self.kinds.get(kind).map(|(watched, _)| watched)
+    }
+
+    /// How many objects of a kind are live.
+    pub fn count(&self, kind: &GroupKind) -> usize {
+        self.counts.get(kind).copied().unwrap_or_default()
+    }
+
+    /// Every kind and how far its watch has come.
+    pub fn kinds(&self) -> impl Iterator<Item = (&GroupKind, &Watched)> {
+        self.kinds.iter().map(|(kind, (watched, _))| (kind, watched))
+    }
+
+    /// Every live object.
+    pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
+        self.entries.keys()
+    }
+
+    /// A Namespace that is live.
+    pub fn namespace(&self, name: &str) -> Option<&Container> {
+        self.namespaces.get(name)
+    }
+
+    /// The CustomResourceDefinition of a kind, if it has one.
+    pub fn definition(&self, kind: &GroupKind) -> Option<&Container> {
+        self.definitions.get(kind)
+    }
+
+    fn of_kind<'a>(&'a self, kind: &'a GroupKind) -> impl Iterator<Item = (&'a ObjectId, &'a Entry)> {
+        let first = ObjectId::new(kind.clone(), "", "");
+        self.entries.range(first..).take_while(move |(id, _)| id.group_kind() == kind)
+    }
+
+    fn note_container(&mut self, id: &ObjectId, object: &Value) {
+        let container = || Container {
+            uid: object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().into(),
+            labels: Arc::new(labels(object)),
+        };
+        if id.is("", "Namespace") {
+            self.namespaces.insert(id.name().into(), container());
+        } else if let Some(kind) = defined_kind(id, object) {
+            self.definitions.insert(kind, container());
+        }
+    }
+
+    fn drop_container(&mut self, id: &ObjectId) {
+        if id.is("", "Namespace") {
+            self.namespaces.remove(id.name());
+        }
+    }
+}
+
+/// The kind that a CustomResourceDefinition defines.
+fn defined_kind(id: &ObjectId, object: &Value) -> Option<GroupKind> {
+    if !id.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+        return None;
+    }
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    Some(GroupKind::new(text("/spec/group")?, text("/spec/names/kind")?))
+}
+
+/// Whether `version` came before `known`. Versions that are not numbers cannot be compared: the newcomer counts.
+fn is_older(version: &str, known: &str) -> bool {
+    match (version.parse::<u64>(), known.parse::<u64>()) {
+        (Ok(version), Ok(known)) => version < known,
+        _ => false,
+    }
+}
+
+/// Digest of what a plan depends on: not the status, not the server's counters, of managedFields only what we own.
+fn digest(object: &Value, manager: &str, with_status: bool) -> Digest {
+    const COUNTERS: [&str; 4] = ["resourceVersion", "generation", "managedFields", "creationTimestamp"];
+    let mut kept = Map::new();
+    for (key, value) in object.as_object().into_iter().flatten() {
+        match (key.as_str(), value) {
+            ("status", _) if !with_status => {}
+            ("metadata", Value::Object(metadata)) => {
+                let fields = metadata.iter().filter(|(key, _)| !COUNTERS.contains(&key.as_str()));
+                let mut fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
+                let entries = metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten();
+                let ours = entries.filter(|entry| entry.get("manager").and_then(Value::as_str) == Some(manager));
+                fields.insert("managedFields".to_owned(), ours.filter_map(|entry| entry.get("fieldsV1").cloned()).collect());
+                kept.insert(key.clone(), Value::Object(fields));
+            }
+            _ => {
+                kept.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    Digest::of_value(&Value::Object(kept))
+}

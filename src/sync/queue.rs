@@ -1,0 +1,142 @@
+//! Owns what waits to be planned: identities, each at most once, at once or at a time. Must never hold a state: what an
+//! object looks like is read when its turn comes.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::time::Duration;
+
+use crate::object::ObjectId;
+
+use super::clock::Instant;
+
+/// The first pause after a failure; doubles up to [`MAX_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause between two tries.
+const MAX_PAUSE: Duration = Duration::from_secs(300);
+
+/// Identities that wait for a planning pass.
+#[derive(Debug, Default)]
+pub struct Queue {
+    ready: VecDeque<ObjectId>,
+    waiting: HashSet<ObjectId>,
+    timers: BTreeSet<(Instant, ObjectId)>,
+    at: BTreeMap<ObjectId, Instant>,
+    failures: BTreeMap<ObjectId, u32>,
+}
+
+impl Queue {
+    /// Plans the object as soon as its turn comes.
+    pub fn push(&mut self, id: ObjectId) {
+        if self.waiting.insert(id.clone()) {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Plans the object at `at`, or earlier if something else asks for it.
+    pub fn push_at(&mut self, id: ObjectId, at: Instant) {
+        match self.at.get(&id) {
+            Some(earlier) if *earlier <= at => return,
+            Some(later) => {
+                self.timers.remove(&(*later, id.clone()));
+            }
+            None => {}
+        }
+        self.timers.insert((at, id.clone()));
+        self.at.insert(id, at);
+    }
+
+    /// Plans the object again after a pause that doubles with each failure in a row.
+    pub fn retry(&mut self, id: ObjectId, now: Instant, jitter: impl FnOnce(u64) -> u64) {
+        let failures = self.failures.entry(id.clone()).or_default();
+        *failures += 1;
+        let pause = backoff(*failures, jitter);
+        self.push_at(id, now + pause);
+    }
+
+    /// Forgets the failures of an object that was planned and carried out.
+    pub fn succeeded(&mut self, id: &ObjectId) {
+        self.failures.remove(id);
+    }
+
+    /// The next object whose time has come.
+    pub fn pop(&mut self, now: Instant) -> Option<ObjectId> {
+        while let Some((at, _)) = self.timers.first()
+            && *at <= now
+        {
+            if let Some((_, id)) = self.timers.pop_first() {
+                self.at.remove(&id);
+                self.push(id);
+            }
+        }
+        let id = self.ready.pop_front()?;
+        self.waiting.remove(&id);
+        Some(id)
+    }
+
+    /// When the next timer fires.
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// How many wait to be planned at once, timers aside.
+    pub fn len(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Whether nothing waits to be planned at once.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// Drops everything that waits.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The pause after `failures` in a row: doubling, capped, plus up to a quarter.
+pub fn backoff(failures: u32, jitter: impl FnOnce(u64) -> u64) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    let pause = doubled.min(MAX_PAUSE);
+    let quarter = u64::try_from(pause.as_millis() / 4).unwrap_or(u64::MAX);
+    pause + Duration::from_millis(jitter(quarter.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::GroupKind;
+
+    fn id(name: &str) -> ObjectId {
+        ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", name)
+    }
+
+    #[test]
+    fn an_object_waits_once_and_in_order() {
+        let mut queue = Queue::default();
+        for name in ["a", "b", "a"] {
+            queue.push(id(name));
+        }
+        assert_eq!([queue.pop(Duration::ZERO), queue.pop(Duration::ZERO), queue.pop(Duration::ZERO)], [Some(id("a")), Some(id("b")), None]);
+    }
+
+    #[test]
+    fn the_earlier_of_two_timers_counts() {
+        let mut queue = Queue::default();
+        let at = Duration::from_secs;
+        queue.push_at(id("a"), at(5));
+        queue.push_at(id("a"), at(3));
+        queue.push_at(id("a"), at(9));
+        assert_eq!(queue.pop(at(2)), None);
+        assert_eq!(queue.pop(at(3)), Some(id("a")));
+        assert_eq!(queue.pop(at(10)), None);
+    }
+
+    #[test]
+    fn pauses_double_and_are_capped() {
+        assert_eq!(backoff(1, |_| 0), Duration::from_secs(1));
+        assert_eq!(backoff(3, |_| 0), Duration::from_secs(4));
+        assert_eq!(backoff(60, |_| 0), MAX_PAUSE);
+        assert!(backoff(60, |bound| bound - 1) < MAX_PAUSE * 2);
+    }
+}

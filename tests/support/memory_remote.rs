@@ -1,0 +1,208 @@
+//! A repository in memory: what the engine's tests push to and a person commits to beside it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use kubeferry::object::RepoPath;
+use kubeferry::object::digest::Digest;
+use kubeferry::repository::{
+    BlobId, CommitId, FileState, NewCommit, PushError, Remote, RepositoryError, Visit,
+};
+
+/// The files of one commit.
+pub type Tree = BTreeMap<RepoPath, Vec<u8>>;
+
+#[derive(Default)]
+struct State {
+    tip: Option<CommitId>,
+    trees: HashMap<CommitId, (Option<CommitId>, Tree, String)>,
+    blobs: HashMap<BlobId, Vec<u8>>,
+    commits: u64,
+    /// What the next fetches and pushes answer instead.
+    down: bool,
+    refuse: Option<String>,
+    /// Blobs that were read, for tests that count.
+    read: usize,
+}
+
+/// One branch in memory. Cloning gives the same branch.
+#[derive(Clone, Default)]
+pub struct MemoryRemote(Arc<Mutex<State>>);
+
+impl MemoryRemote {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Commits as a person does: `None` removes the file.
+    pub fn commit_by_hand(&self, writes: &[(&str, Option<&str>)]) -> CommitId {
+        let mut state = self.state();
+        let mut tree = state.tip.map(|tip| state.trees[&tip].1.clone()).unwrap_or_default();
+        for (path, text) in writes {
+            let path = RepoPath::parse(path).unwrap();
+            match text {
+                Some(text) => drop(tree.insert(path, text.as_bytes().to_vec())),
+                None => drop(tree.remove(&path)),
+            }
+        }
+        let parent = state.tip;
+        let id = state.store(parent, tree, "by hand".to_owned());
+        state.tip = Some(id);
+        id
+    }
+
+    /// Moves the branch, as a force-push does.
+    pub fn set_tip(&self, tip: Option<CommitId>) {
+        self.state().tip = tip;
+    }
+
+    /// The branch's tip.
+    pub fn tip(&self) -> Option<CommitId> {
+        self.state().tip
+    }
+
+    /// The text of a file at the tip.
+    pub fn file(&self, path: &str) -> Option<String> {
+        let state = self.state();
+        let tree = &state.trees.get(&state.tip?)?.1;
+        tree.get(&RepoPath::parse(path).unwrap()).map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+    }
+
+    /// The paths at the tip.
+    pub fn paths(&self) -> Vec<String> {
+        let state = self.state();
+        let tree = state.tip.and_then(|tip| state.trees.get(&tip));
+        tree.map(|(_, tree, _)| tree.keys().map(ToString::to_string).collect()).unwrap_or_default()
+    }
+
+    /// The messages of the branch, newest first.
+    pub fn messages(&self) -> Vec<String> {
+        let state = self.state();
+        let mut messages = Vec::new();
+        let mut at = state.tip;
+        while let Some(commit) = at.and_then(|id| state.trees.get(&id)) {
+            messages.push(commit.2.clone());
+            at = commit.0;
+        }
+        messages
+    }
+
+    /// How many commits were ever made.
+    pub fn commits(&self) -> u64 {
+        self.state().commits
+    }
+
+    /// Whether the remote answers.
+    pub fn set_down(&self, down: bool) {
+        self.state().down = down;
+    }
+
+    /// Why pushes are refused; `None` lets them through.
+    pub fn refuse_pushes(&self, reason: Option<&str>) {
+        self.state().refuse = reason.map(ToOwned::to_owned);
+    }
+
+    /// How many blobs were read.
+    pub fn blobs_read(&self) -> usize {
+        self.state().read
+    }
+}
+
+impl State {
+    fn store(&mut self, parent: Option<CommitId>, tree: Tree, message: String) -> CommitId {
+        self.commits += 1;
+        let mut id = [0; 20];
+        id[..8].copy_from_slice(&self.commits.to_be_bytes());
+        for bytes in tree.values() {
+            self.blobs.insert(blob_id(bytes), bytes.clone());
+        }
+        let id = CommitId(id);
+        self.trees.insert(id, (parent, tree, message));
+        id
+    }
+
+    fn tree(&self, commit: Option<CommitId>) -> Tree {
+        commit.and_then(|id| self.trees.get(&id)).map(|(_, tree, _)| tree.clone()).unwrap_or_default()
+    }
+
+    fn answer(&self) -> Result<(), RepositoryError> {
+        if self.down {
+            return Err(RepositoryError::Unreachable { remote: "memory".into(), message: "it is down".into() });
+        }
+        Ok(())
+    }
+}
+
+fn blob_id(bytes: &[u8]) -> BlobId {
+    let mut id = [0; 20];
+    id[..16].copy_from_slice(&Digest::of_bytes(bytes).0);
+    BlobId(id)
+}
+
+impl Remote for MemoryRemote {
+    fn fetch(&self) -> BoxFuture<'static, Result<Option<CommitId>, RepositoryError>> {
+        let state = self.state();
+        ready(state.answer().map(|()| state.tip)).boxed()
+    }
+
+    fn changes(
+        &self,
+        from: Option<CommitId>,
+        to: Option<CommitId>,
+        mut visit: Visit,
+    ) -> BoxFuture<'static, Result<(), RepositoryError>> {
+        let mut state = self.state();
+        let (before, after) = (state.tree(from), state.tree(to));
+        for (path, bytes) in &after {
+            if before.get(path) != Some(bytes) {
+                state.read += 1;
+                visit(path.clone(), FileState::File { blob: blob_id(bytes), bytes });
+            }
+        }
+        for path in before.keys().filter(|path| !after.contains_key(*path)) {
+            visit(path.clone(), FileState::Gone);
+        }
+        ready(Ok(())).boxed()
+    }
+
+    fn read(&self, blobs: Vec<BlobId>) -> BoxFuture<'static, Result<Vec<Vec<u8>>, RepositoryError>> {
+        let state = self.state();
+        let bytes = blobs.iter().map(|blob| state.blobs.get(blob).cloned());
+        let found: Option<Vec<_>> = bytes.collect();
+        ready(found.ok_or_else(|| RepositoryError::Git("no such blob".into()))).boxed()
+    }
+
+    fn commit(&self, commit: NewCommit) -> BoxFuture<'static, Result<Option<CommitId>, RepositoryError>> {
+        let mut state = self.state();
+        let before = state.tree(commit.parent);
+        let mut tree = before.clone();
+        for write in commit.writes {
+            match write.bytes {
+                Some(bytes) => drop(tree.insert(write.path, bytes)),
+                None => drop(tree.remove(&write.path)),
+            }
+        }
+        if tree == before {
+            return ready(Ok(None)).boxed();
+        }
+        let id = state.store(commit.parent, tree, commit.message);
+        ready(Ok(Some(id))).boxed()
+    }
+
+    fn push(&self, commit: CommitId) -> BoxFuture<'static, Result<(), PushError>> {
+        let mut state = self.state();
+        let parent = state.trees[&commit].0;
+        let result = match (state.answer(), &state.refuse) {
+            (Err(error), _) => Err(error.into()),
+            (Ok(()), Some(reason)) => Err(PushError::Refused(reason.clone())),
+            (Ok(()), None) if state.tip != parent => Err(PushError::Raced),
+            (Ok(()), None) => Ok(()),
+        };
+        if result.is_ok() {
+            state.tip = Some(commit);
+        }
+        ready(result).boxed()
+    }
+}
