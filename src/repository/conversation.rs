@@ -129,12 +129,11 @@ impl<'a> Conversation<'a> {
     /// A text of the remote or of libgit2 made fit to be shown: one line, printable, no credential.
     pub fn clean(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        // Only what was offered can come back: the address that libgit2 has holds no credential.
+        // Of ours only what was offered can come back: the address that libgit2 has holds no credential.
         for secret in self.seen.borrow().secrets.iter().filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, "***");
         }
-        let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-        printable.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+        plain_line(&text)
     }
 
     /// What the remote said to people, cleaned.
@@ -146,6 +145,43 @@ impl<'a> Conversation<'a> {
     }
 }
 
+/// One line without control characters, and without user information in any address (that of a proxy, for one).
+fn plain_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
+    let words = words.map(|word| match word.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let (authority, path) = rest.split_at(end);
+            authority
+                .rsplit_once('@')
+                .map_or_else(|| word.to_owned(), |(_, host)| format!("{scheme}://***@{host}{path}"))
+        }
+        None => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 fn refusal(code: ErrorCode) -> git2::Error {
     git2::Error::new(code, ErrorClass::Callback, "refused")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_one_line_without_user_information() {
+        let text = "a\u{1b}[31m b\n  invalid URL: 'http://me:p@ss@proxy:3128/x@y' ssh://host/a@b";
+        assert_eq!(plain_line(text), "a [31m b invalid URL: 'http://***@proxy:3128/x@y' ssh://host/a@b");
+    }
+
+    #[test]
+    fn a_limit_ends_by_time_or_by_word() {
+        let limit = Limit::new(Duration::from_secs(3600));
+        assert!(!limit.is_over());
+        let same = limit.clone();
+        limit.abandon();
+        assert!(same.is_over());
+        assert!(Limit::new(Duration::ZERO).is_over());
+    }
 }

@@ -33,8 +33,11 @@ impl PrivateDirectory {
         remove_abandoned(parent);
         let make = || {
             let dir = tempfile::Builder::new().prefix(&format!("{PREFIX}{purpose}-")).tempdir_in(parent)?;
-            let lock = File::create_new(dir.path().join(LOCK))?;
+            // Locked before it has its name: one that is seen unlocked has no owner.
+            let unnamed = dir.path().join("new-lock");
+            let lock = File::create_new(&unnamed)?;
             lock.lock()?;
+            std::fs::rename(unnamed, dir.path().join(LOCK))?;
             Ok(Self { dir, _lock: lock })
         };
         make().map_err(|error: io::Error| {

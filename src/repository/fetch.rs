@@ -121,7 +121,7 @@ pub(super) fn fetch(
     let failed = |error: git2::Error| failure::remote(&error, talk);
     let mut remote = git.remote_anonymous(&talk.url.for_libgit2()).map_err(failed)?;
     let mut connection =
-        remote.connect_auth(Direction::Fetch, Some(talk.callbacks()), Some(proxy())).map_err(failed)?;
+        remote.connect_auth(Direction::Fetch, Some(talk.callbacks()), Some(proxy(talk))).map_err(failed)?;
     let advertised = Advertised::read(connection.list().map_err(failed)?, wanted);
     let (name, exists, tip) =
         advertised.choose(wanted).map_err(|problem| RepositoryError::Invalid(format!("{} {problem}", talk.url)))?;
@@ -135,7 +135,7 @@ pub(super) fn fetch(
             _ => format!("refs/heads/{name}"),
         };
         let mut options = FetchOptions::new();
-        options.remote_callbacks(talk.callbacks()).proxy_options(proxy());
+        options.remote_callbacks(talk.callbacks()).proxy_options(proxy(talk));
         options.download_tags(AutotagOption::None).follow_redirects(RemoteRedirect::None).update_fetchhead(false);
         // Only the first time: asked for again, a depth would throw away what was fetched since. libgit2 has no shallow
         // clones of repositories on the same machine.
@@ -158,9 +158,11 @@ pub(super) fn remember(git: &git2::Repository, tip: CommitId) -> Result<(), git2
 }
 
 /// As the environment says (`https_proxy`, `no_proxy`).
-pub(super) fn proxy() -> ProxyOptions<'static> {
+pub(super) fn proxy(talk: &Conversation<'_>) -> ProxyOptions<'static> {
     let mut options = ProxyOptions::new();
-    options.auto();
+    if !talk.url.is_on_this_machine() {
+        options.auto();
+    }
     options
 }
 

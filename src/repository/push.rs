@@ -50,7 +50,8 @@ pub(super) fn push(
     let parent = parent_of(git, commit)?;
 
     let mut remote = git.remote_anonymous(&talk.url.for_libgit2()).map_err(failed)?;
-    let mut connection = remote.connect_auth(Direction::Push, Some(talk.callbacks()), Some(proxy())).map_err(failed)?;
+    let mut connection =
+        remote.connect_auth(Direction::Push, Some(talk.callbacks()), Some(proxy(talk))).map_err(failed)?;
     let heads = connection.list().map_err(failed)?;
     let there = heads.iter().find(|head| head.name() == reference).map(|head| commit_id(head.oid())).transpose()?;
     match Standing::of(there, parent, commit, fetched) {
@@ -60,7 +61,7 @@ pub(super) fn push(
     }
 
     let mut options = PushOptions::new();
-    options.remote_callbacks(talk.callbacks()).proxy_options(proxy()).follow_redirects(RemoteRedirect::None);
+    options.remote_callbacks(talk.callbacks()).proxy_options(proxy(talk)).follow_redirects(RemoteRedirect::None);
     // The server compares with what it told us just now and refuses if that changed meanwhile.
     let pushed = connection.remote().push(&[format!("{commit}:{reference}")], Some(&mut options));
 

@@ -118,6 +118,15 @@ impl GitUrl {
         }
     }
 
+    /// Whether no proxy can be between us and the server.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        match &self.0 {
+            Place::Web { url, .. } => is_this_machine(url),
+            Place::Ssh { .. } => false,
+            Place::File(_) => true,
+        }
+    }
+
     /// Whether `other`, an address as libgit2 writes it, is on the same server: only then it gets our credentials.
     pub(super) fn same_server(&self, other: &str) -> bool {
         let Place::Web { url, .. } = &self.0 else { return true };
@@ -366,6 +375,9 @@ mod tests {
             assert!(GitUrl::parse(text, LocalUrls::Allowed).is_ok(), "{text}");
         }
         assert!(GitUrl::parse("http://10.0.0.1/x", LocalUrls::Allowed).is_err());
+        for (text, here) in [("http://[::1]/x", true), ("https://localhost/x", true), ("https://host/x", false)] {
+            assert_eq!(GitUrl::parse(text, LocalUrls::Allowed).unwrap().is_on_this_machine(), here, "{text}");
+        }
         let url = GitUrl::parse("file:///srv/x.git", LocalUrls::Allowed).unwrap();
         assert_eq!((url.as_file(), url.to_string().as_str()), (Some(Path::new("/srv/x.git")), "file:///srv/x.git"));
         assert!(strict("/srv/x.git").unwrap_err().to_string().contains("--allow-file-urls"));

@@ -60,7 +60,9 @@ async fn a_user_and_password_let_us_in() {
     // The same in the address.
     let in_url = super::settings(&server.url("ada:p%40ss%3Aw%2Frd@"));
     edit(&open(in_url), "a.yaml", "3").await.unwrap();
-    let wrong = open(super::settings(&server.url("ada:hunter2hunter2@")));
+    let wrong = super::settings(&server.url("ada:hunter2hunter2@"));
+    assert!(!format!("{wrong:?}").contains("hunter2"), "{wrong:?}");
+    let wrong = open(wrong);
     let error = within(wrong.fetch()).await.unwrap_err();
     assert!(error.to_string().contains("the credentials in gitUrl was refused"), "{error}");
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
