@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 
-use crate::cluster::{Cluster as _, Connection, ApiServer, FieldManager};
+use crate::cluster::{ApiServer, Cluster as _, Connection, FieldManager};
 use crate::object::schema::Schema;
 use crate::object::{ApiVersion, GroupKind, Kind};
 use crate::rules::{Level, Loaded, Problem};
@@ -24,8 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// When the file cannot be read: exit 2.
 pub async fn check(options: &Options) -> anyhow::Result<ExitCode> {
     let path = &options.file;
-    let text = std::fs::read(path).with_context(|| format!("cannot read the rules file {}; name it with -f FILE", path.display()))?;
-    let text = String::from_utf8(text).with_context(|| format!("the rules file {} is not UTF-8 text", path.display()))?;
+    let text = std::fs::read(path)
+        .with_context(|| format!("cannot read the rules file {}; name it with -f FILE", path.display()))?;
+    let text =
+        String::from_utf8(text).with_context(|| format!("the rules file {} is not UTF-8 text", path.display()))?;
     let mut problems = Vec::new();
     let mut cluster = "not asked";
     match crate::rules::load(&text, &path.display().to_string()) {
@@ -34,7 +36,8 @@ pub async fn check(options: &Options) -> anyhow::Result<ExitCode> {
             problems.extend(loaded.warnings.iter().cloned());
             cluster = "not in reach";
             if let Ok(connection) = connect(options).await
-                && let Ok(Ok(found)) = tokio::time::timeout(PATIENCE, against_cluster(options, connection, &loaded)).await
+                && let Ok(Ok(found)) =
+                    tokio::time::timeout(PATIENCE, against_cluster(options, connection, &loaded)).await
             {
                 cluster = "asked";
                 problems.extend(found);
@@ -44,7 +47,10 @@ pub async fn check(options: &Options) -> anyhow::Result<ExitCode> {
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
     let warnings = problems.len() - errors;
     match options.output {
-        Format::Json => println!("{}", json!({"file": path, "errors": errors, "warnings": warnings, "cluster": cluster, "problems": problems})),
+        Format::Json => println!(
+            "{}",
+            json!({"file": path, "errors": errors, "warnings": warnings, "cluster": cluster, "problems": problems})
+        ),
         Format::Text => {
             problems.iter().for_each(|problem| eprintln!("{problem}"));
             println!("{}: {errors} errors, {warnings} warnings (cluster {cluster})", path.display());
@@ -58,7 +64,10 @@ async fn against_cluster(options: &Options, connection: Connection, loaded: &Loa
     let cluster = ApiServer::start(connection, FieldManager::new(&identity.namespace, &identity.name)?).await?;
     let kinds = cluster.kinds();
     let mut schemas: HashMap<GroupKind, Schema> = HashMap::new();
-    for kind in kinds.iter().filter(|kind| loaded.rules.rules.iter().any(|rule| !rule.filters.is_empty() && rule.selects_kind(kind))) {
+    for kind in kinds
+        .iter()
+        .filter(|kind| loaded.rules.rules.iter().any(|rule| !rule.filters.is_empty() && rule.selects_kind(kind)))
+    {
         let version = ApiVersion { group: kind.group_kind.group.clone(), version: kind.preferred_version().into() };
         // A kind without a schema says nothing about filters.
         if let Ok(schema) = cluster.schema(&version).await {

@@ -34,7 +34,8 @@ pub async fn diff(options: &Options, args: &Diff, libgit2: &Libgit2, progress: &
     match options.output {
         Format::Json => {
             let items: Vec<Value> = previews.iter().map(as_json).collect();
-            let left: Vec<Value> = engine.standings().changes().filter_map(|change| serde_json::to_value(change).ok()).collect();
+            let left: Vec<Value> =
+                engine.standings().changes().filter_map(|change| serde_json::to_value(change).ok()).collect();
             writeln!(out, "{}", json!({"differences": items, "left": left}))?;
         }
         Format::Text => {
@@ -69,9 +70,11 @@ fn text(preview: &Preview, colour: bool) -> String {
         Side::Git => "after write-back",
     };
     let title = format!("{} {} by rule {}\n", preview.verb, preview.id, preview.rule);
-    let (old, new) = (Version { title: &preview.place, text: before.as_deref() }, Version { title: source, text: after.as_deref() });
+    let (old, new) =
+        (Version { title: &preview.place, text: before.as_deref() }, Version { title: source, text: after.as_deref() });
     let body = unified(old, new, colour);
-    let error = preview.error.as_ref().map(|error| format!("# the API server refuses it: {error}\n")).unwrap_or_default();
+    let error =
+        preview.error.as_ref().map(|error| format!("# the API server refuses it: {error}\n")).unwrap_or_default();
     format!("{title}{body}{error}")
 }
 

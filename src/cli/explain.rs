@@ -33,11 +33,9 @@ pub async fn explain(options: &Options, args: &Explain, libgit2: &Libgit2) -> an
     let kind = match &*kinds.named(&args.kind) {
         [] => bail!("the API server does not serve {}; `kubectl api-resources` lists what it does", args.kind),
         [kind] => kind.clone(),
-        several => several
-            .iter()
-            .find(|kind| kind.group_kind.group.is_empty())
-            .cloned()
-            .ok_or_else(|| anyhow!("{} is ambiguous: name its group too, as in {}.{}", args.kind, args.kind, "GROUP"))?,
+        several => several.iter().find(|kind| kind.group_kind.group.is_empty()).cloned().ok_or_else(|| {
+            anyhow!("{} is ambiguous: name its group too, as in {}.{}", args.kind, args.kind, "GROUP")
+        })?,
     };
     let namespace = args.object.namespace.clone().or_else(|| kind.namespaced.then(|| "default".to_owned()));
     let id = ObjectId::new(kind.group_kind.clone(), namespace.as_deref().unwrap_or(""), &args.object.name);

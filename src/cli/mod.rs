@@ -2,8 +2,6 @@
 
 pub mod args;
 mod check;
-#[cfg(feature = "sandboxx")]
-mod demo;
 mod diff;
 mod explain;
 pub mod names;

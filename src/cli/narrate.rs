@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::cluster::{Event, EventLevel, Events};
-use crate::report::status::{FileLine, KindLine, RuleLine, Trouble};
 use crate::report::reporter::Listener;
+use crate::report::status::{FileLine, KindLine, RuleLine, Trouble};
 use crate::report::{Change, Place, Reporter, Side, Status, Verb};
 use crate::repository::Repository;
 use crate::rules::{Direction, Rules};
@@ -129,4 +129,3 @@ pub fn events(session: &Session) -> Listener {
         });
     })
 }
-

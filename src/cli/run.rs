@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Lease, LeaseName, Leadership};
+use crate::cluster::{Leadership, Lease, LeaseName};
 use crate::http::{Handles, Server};
 use crate::report::reporter::Listener;
 use crate::report::status::Role;

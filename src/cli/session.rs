@@ -51,7 +51,8 @@ impl Session {
     /// The URL of the repository: the command line's, else that of the rules file.
     pub fn git_url(&self, rules: &Rules) -> anyhow::Result<GitUrl> {
         let text = self.git_url.as_ref().map(GitUrlText::reveal).or(rules.git_url.as_deref());
-        let text = text.ok_or_else(|| anyhow!("no repository is named: set gitUrl in the rules file or give a GIT_URL"))?;
+        let text =
+            text.ok_or_else(|| anyhow!("no repository is named: set gitUrl in the rules file or give a GIT_URL"))?;
         let local = if self.options.allow_file_urls { LocalUrls::Allowed } else { LocalUrls::Refused };
         Ok(GitUrl::parse(text, local)?)
     }
@@ -88,7 +89,12 @@ pub async fn connect(options: &Options) -> anyhow::Result<Connection> {
 
 /// Who we are, by the command line.
 pub fn identity(options: &Options) -> Identity {
-    let namespace = options.namespace.as_ref().map(|name| name.as_str().to_owned()).or_else(pod_namespace).unwrap_or_else(|| NAMESPACE.to_owned());
+    let namespace = options
+        .namespace
+        .as_ref()
+        .map(|name| name.as_str().to_owned())
+        .or_else(pod_namespace)
+        .unwrap_or_else(|| NAMESPACE.to_owned());
     let takes_over = options.takes_over.as_ref().map(ToString::to_string);
     Identity { namespace, name: options.name.as_str().to_owned(), takes_over }
 }
@@ -102,7 +108,8 @@ fn pod_namespace() -> Option<String> {
 
 /// Reads and compiles the rules file. Warnings go to the log.
 pub fn load_rules(path: &Path) -> anyhow::Result<Loaded> {
-    let text = std::fs::read(path).with_context(|| format!("cannot read the rules file {}; name it with -f FILE", path.display()))?;
+    let text = std::fs::read(path)
+        .with_context(|| format!("cannot read the rules file {}; name it with -f FILE", path.display()))?;
     let Ok(text) = String::from_utf8(text) else { bail!("the rules file {} is not UTF-8 text", path.display()) };
     let loaded = crate::rules::load(&text, &path.display().to_string())?;
     for warning in &loaded.warnings {

@@ -289,7 +289,13 @@ impl Counters {
             Verb::Released => &mut self.released,
             Verb::Written => &mut self.written,
             Verb::Removed => &mut self.removed,
-            Verb::Pending | Verb::Skipped | Verb::Differs | Verb::NotOurs | Verb::Missing | Verb::Held | Verb::Failed => return,
+            Verb::Pending
+            | Verb::Skipped
+            | Verb::Differs
+            | Verb::NotOurs
+            | Verb::Missing
+            | Verb::Held
+            | Verb::Failed => return,
         };
         *counter += 1;
     }

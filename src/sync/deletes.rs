@@ -32,7 +32,9 @@ impl Deletes {
         let Some(limit) = rule.deletes.held_from(before) else { return Ok(()) };
         let remedy = format!("raise `limits.deletes` of rule {} to let them go", rule.name);
         if done + count >= limit {
-            return Err(format!("{count} deletes are held: with {done} within the hour they reach the limit, {limit}; {remedy}"));
+            return Err(format!(
+                "{count} deletes are held: with {done} within the hour they reach the limit, {limit}; {remedy}"
+            ));
         }
         if before > SMALL && count >= size {
             let remedy = format!("set `limits.deletes: none` on rule {} to let them go", rule.name);

@@ -84,7 +84,12 @@ impl<'a> Directions<'a> {
     pub fn names(&self, path: &FieldPath) -> bool {
         let Some(rule) = self.of(path).1 else { return false };
         let named = |covering: &&Covering<'_>| covering.rule.index == rule.index;
-        self.covering.iter().filter(named).filter_map(|covering| covering.fields.as_ref()).flatten().any(|field| field == path)
+        self.covering
+            .iter()
+            .filter(named)
+            .filter_map(|covering| covering.fields.as_ref())
+            .flatten()
+            .any(|field| field == path)
     }
 
     /// Whether a filter of any matching rule names the field `root` or something below it.

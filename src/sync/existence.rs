@@ -21,7 +21,12 @@ pub(super) fn only_in_git(
     matching: &[&Rule],
 ) {
     let Some(rule) = existence else {
-        return plan.note(Verb::Skipped, Side::Cluster, None, "no existence rule: in Git only; every rule that matches it has filters");
+        return plan.note(
+            Verb::Skipped,
+            Side::Cluster,
+            None,
+            "no existence rule: in Git only; every rule that matches it has filters",
+        );
     };
     let index = Some(rule.index);
     if rule.suspend {
@@ -40,7 +45,12 @@ fn create(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule,
         return plan.note(Verb::Pending, Side::Cluster, index, reason);
     }
     if is_finished_job(subject, manifest) {
-        return plan.note(Verb::Skipped, Side::Cluster, index, "has finished and its ttlSecondsAfterFinished removed it");
+        return plan.note(
+            Verb::Skipped,
+            Side::Cluster,
+            index,
+            "has finished and its ttlSecondsAfterFinished removed it",
+        );
     }
     let directions = Directions::new(matching, Some(manifest), None, subject.view);
     directions.report(plan);
@@ -64,17 +74,29 @@ fn remove(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule)
         return plan.note(Verb::Skipped, Side::Git, index, "gone from the cluster; the rule says `prune: never`");
     }
     if opts_out_of_prune(manifest) {
-        return plan.note(Verb::Skipped, Side::Git, index, "gone from the cluster; its manifest says `kubeferry.io/prune: disabled`");
+        return plan.note(
+            Verb::Skipped,
+            Side::Git,
+            index,
+            "gone from the cluster; its manifest says `kubeferry.io/prune: disabled`",
+        );
     }
     if keeps_content(subject) {
-        return plan.note(Verb::Held, Side::Git, index, "gone from the cluster; a manifest of this kind is never removed unattended");
+        return plan.note(
+            Verb::Held,
+            Side::Git,
+            index,
+            "gone from the cluster; a manifest of this kind is never removed unattended",
+        );
     }
     if let Some(reason) = subject.deletes_wait {
         return plan.note(Verb::Pending, Side::Git, index, format!("gone from the cluster; {reason}"));
     }
     match subject.live {
         InCluster::Withheld(reason) => plan.note(Verb::Held, Side::Git, index, reason),
-        InCluster::Unseen | InCluster::Present(_) => plan.note(Verb::Pending, Side::Git, index, "not seen in the cluster"),
+        InCluster::Unseen | InCluster::Present(_) => {
+            plan.note(Verb::Pending, Side::Git, index, "not seen in the cluster")
+        }
         InCluster::Gone => plan.actions.push(Action::Remove { rule: rule.index }),
     }
 }
@@ -97,7 +119,12 @@ pub(super) fn only_live(
         return;
     }
     let Some(rule) = existence else {
-        return plan.note(Verb::Skipped, Side::Git, None, "no existence rule: in the cluster only; every rule that matches it has filters");
+        return plan.note(
+            Verb::Skipped,
+            Side::Git,
+            None,
+            "no existence rule: in the cluster only; every rule that matches it has filters",
+        );
     };
     let index = Some(rule.index);
     if rule.suspend {
@@ -135,26 +162,51 @@ fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, iden
         return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; the rule says `prune: never`");
     }
     if opts_out_of_prune(live) {
-        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; the live object says `kubeferry.io/prune: disabled`");
+        return plan.note(
+            Verb::Skipped,
+            Side::Cluster,
+            index,
+            "gone from Git; the live object says `kubeferry.io/prune: disabled`",
+        );
     }
     if is_protected(subject, identity) {
-        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; an object of this namespace is never deleted");
+        return plan.note(
+            Verb::Skipped,
+            Side::Cluster,
+            index,
+            "gone from Git; an object of this namespace is never deleted",
+        );
     }
     if live.pointer("/metadata/ownerReferences").and_then(Value::as_array).is_some_and(|owners| !owners.is_empty()) {
         return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; its owner decides over it");
     }
     if keeps_content(subject) || is_volume(subject) {
-        return plan.note(Verb::Held, Side::Cluster, index, "gone from Git; an object of this kind is never deleted unattended");
+        return plan.note(
+            Verb::Held,
+            Side::Cluster,
+            index,
+            "gone from Git; an object of this kind is never deleted unattended",
+        );
     }
     if !matching && managed::own_fields(live, &identity.manager()).is_none() {
-        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; we own no field of the live object, so it is left");
+        return plan.note(
+            Verb::Skipped,
+            Side::Cluster,
+            index,
+            "gone from Git; we own no field of the live object, so it is left",
+        );
     }
     if let Some(reason) = subject.deletes_wait {
         return plan.note(Verb::Pending, Side::Cluster, index, format!("gone from Git; {reason}"));
     }
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
     if subject.base.is_some_and(|base| *base.uid != *uid) {
-        return plan.note(Verb::NotOurs, Side::Cluster, index, "gone from Git; the live object is another one of that name: it is left");
+        return plan.note(
+            Verb::NotOurs,
+            Side::Cluster,
+            index,
+            "gone from Git; the live object is another one of that name: it is left",
+        );
     }
     plan.actions.push(Action::Delete { uid: uid.to_owned(), rule: rule.index });
 }

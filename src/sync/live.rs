@@ -279,7 +279,10 @@ fn digest(object: &Value, manager: &str, with_status: bool) -> Digest {
                 let mut fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
                 let entries = metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten();
                 let ours = entries.filter(|entry| entry.get("manager").and_then(Value::as_str) == Some(manager));
-                fields.insert("managedFields".to_owned(), ours.filter_map(|entry| entry.get("fieldsV1").cloned()).collect());
+                fields.insert(
+                    "managedFields".to_owned(),
+                    ours.filter_map(|entry| entry.get("fieldsV1").cloned()).collect(),
+                );
                 kept.insert(key.clone(), Value::Object(fields));
             }
             _ => {

@@ -43,7 +43,11 @@ fn summary(changes: &[Change]) -> String {
     }
     let parts: Vec<String> = kinds
         .iter()
-        .map(|((word, kind), count)| if *count == 1 { format!("{word} a {kind}") } else { format!("{word} {count} {kind}s") })
+        .map(
+            |((word, kind), count)| {
+                if *count == 1 { format!("{word} a {kind}") } else { format!("{word} {count} {kind}s") }
+            },
+        )
         .collect();
     let text = parts.join(", ");
     if text.chars().count() <= SUBJECT { text } else { format!("Update {} objects from the cluster", changes.len()) }

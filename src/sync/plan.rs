@@ -82,9 +82,11 @@ impl Action {
     /// Which side it writes to.
     pub fn side(&self) -> Side {
         match self {
-            Self::Release { .. } | Self::Apply { .. } | Self::Strip { .. } | Self::Create { .. } | Self::Delete { .. } => {
-                Side::Cluster
-            }
+            Self::Release { .. }
+            | Self::Apply { .. }
+            | Self::Strip { .. }
+            | Self::Create { .. }
+            | Self::Delete { .. } => Side::Cluster,
             Self::Write { .. } | Self::Edit { .. } | Self::Remove { .. } => Side::Git,
         }
     }

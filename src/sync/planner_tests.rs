@@ -74,8 +74,11 @@ fn live_by(object: &Value, manager: &str) -> Value {
     let metadata = live["metadata"].as_object_mut().unwrap();
     metadata.insert("uid".into(), "u-1".into());
     metadata.insert("resourceVersion".into(), "7".into());
-    metadata.insert("managedFields".into(), json!([{"manager": manager, "operation": "Apply",
-        "apiVersion": object["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": fields}]));
+    metadata.insert(
+        "managedFields".into(),
+        json!([{"manager": manager, "operation": "Apply",
+        "apiVersion": object["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": fields}]),
+    );
     live
 }
 
@@ -185,18 +188,24 @@ impl Case {
 
     fn applied(&self) -> Value {
         let actions = self.plan().actions;
-        actions.into_iter().find_map(|action| match action {
-            Action::Apply { object, .. } | Action::Create { object, .. } => Some(object),
-            _ => None,
-        }).expect("an apply")
+        actions
+            .into_iter()
+            .find_map(|action| match action {
+                Action::Apply { object, .. } | Action::Create { object, .. } => Some(object),
+                _ => None,
+            })
+            .expect("an apply")
     }
 
     fn written(&self) -> Value {
         let actions = self.plan().actions;
-        actions.into_iter().find_map(|action| match action {
-            Action::Edit { wanted: object, .. } | Action::Write { object, .. } => Some(object),
-            _ => None,
-        }).expect("a write")
+        actions
+            .into_iter()
+            .find_map(|action| match action {
+                Action::Edit { wanted: object, .. } | Action::Write { object, .. } => Some(object),
+                _ => None,
+            })
+            .expect("a write")
     }
 }
 
@@ -292,7 +301,10 @@ fn vector_a_filtered_kubernetes_rule_touches_its_fields_only() {
         .git(with(json!({"note": "git"}), json!({"team": "shop"})))
         .theirs(with(json!({"note": "live"}), json!({})));
     assert_eq!(case.words(), ["apply [.metadata.labels.team]"]);
-    assert_eq!(case.applied()["metadata"], json!({"name": "settings", "namespace": "shop", "labels": {"team": "shop"}}));
+    assert_eq!(
+        case.applied()["metadata"],
+        json!({"name": "settings", "namespace": "shop", "labels": {"team": "shop"}})
+    );
 }
 
 #[test]
@@ -363,7 +375,8 @@ fn decision_9_what_may_hide_a_manifest_is_no_absence() {
 
 #[test]
 fn decision_10_an_object_that_is_being_deleted_gets_no_action() {
-    let mut case = Case::new(rule(&["kubernetes"])).git(config_map(json!({"a": "1"}))).ours(config_map(json!({"a": "2"})));
+    let mut case =
+        Case::new(rule(&["kubernetes"])).git(config_map(json!({"a": "1"}))).ours(config_map(json!({"a": "2"})));
     case.live.as_mut().unwrap()["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
     assert_eq!(case.words(), ["pending"]);
 }
@@ -391,7 +404,8 @@ fn decision_22_namespaces_definitions_and_volumes_are_held() {
     let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     let case = || Case::new(rule(&["kubernetes"])).of("", "Namespace", "namespaces");
     assert_eq!(case().ours(object.clone()).agreed(&object).words(), ["held"]);
-    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop"}});
+    let claim =
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop"}});
     let case = Case::new(rule(&["kubernetes"])).of("", "PersistentVolumeClaim", "persistentvolumeclaims");
     assert_eq!(case.ours(claim.clone()).agreed(&claim).words(), ["held"]);
 }
@@ -442,7 +456,8 @@ fn two_rules_split_one_object_and_agree() {
 
 #[test]
 fn decision_16_creation_carries_first_values_and_gives_them_up() {
-    let case = Case::new(rule(&["git filters: [/spec/replicas]", "kubernetes"])).deployment().git(deployment(3, "web:1"));
+    let case =
+        Case::new(rule(&["git filters: [/spec/replicas]", "kubernetes"])).deployment().git(deployment(3, "web:1"));
     assert_eq!(case.applied()["spec"]["replicas"], 3);
     assert_eq!(case.words(), ["create, release [.spec.replicas]"]);
 }
@@ -457,9 +472,12 @@ fn decision_20_replicas_that_leave_git_are_released_and_never_dropped() {
 
 #[test]
 fn decision_20_a_field_that_left_git_and_that_kubectl_holds_is_removed() {
-    let mut case = Case::new(rule(&["kubernetes"])).git(config_map(json!({"a": "1"}))).ours(config_map(json!({"a": "1", "b": "2"})));
+    let mut case = Case::new(rule(&["kubernetes"]))
+        .git(config_map(json!({"a": "1"})))
+        .ours(config_map(json!({"a": "1", "b": "2"})));
     let entries = case.live.as_mut().unwrap()["metadata"]["managedFields"].as_array_mut().unwrap();
-    entries.push(json!({"manager": "kubectl-create", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+    entries
+        .push(json!({"manager": "kubectl-create", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
         "fieldsV1": {"f:data": {".": {}, "f:b": {}}}}));
     assert_eq!(case.words(), ["strip [.data.b]", "apply [.data.b]"]);
 
@@ -548,7 +566,9 @@ fn observe_reports_and_does_nothing() {
 fn a_manifest_keeps_what_the_server_owns_and_what_another_direction_owns() {
     let mut manifest = config_map(json!({"a": "1", "b": "1"}));
     manifest["metadata"]["creationTimestamp"] = Value::Null;
-    let case = Case::new(rule(&["git filters: [/data/a]"])).git(manifest.clone()).theirs(config_map(json!({"a": "2", "b": "2"})));
+    let case = Case::new(rule(&["git filters: [/data/a]"]))
+        .git(manifest.clone())
+        .theirs(config_map(json!({"a": "2", "b": "2"})));
     manifest["data"]["a"] = "2".into();
     assert_eq!(case.written(), manifest);
     assert_eq!(case.plan().actions.len(), 1);

@@ -117,7 +117,10 @@ mod tests {
         for name in ["a", "b", "a"] {
             queue.push(id(name));
         }
-        assert_eq!([queue.pop(Duration::ZERO), queue.pop(Duration::ZERO), queue.pop(Duration::ZERO)], [Some(id("a")), Some(id("b")), None]);
+        assert_eq!(
+            [queue.pop(Duration::ZERO), queue.pop(Duration::ZERO), queue.pop(Duration::ZERO)],
+            [Some(id("a")), Some(id("b")), None]
+        );
     }
 
     #[test]

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value};
 
+use crate::object::digest::Digest;
 use crate::object::fieldset::FieldSet;
 use crate::object::schema::SchemaView;
 use crate::object::{FieldPath, ObjectId, clean, compare, managed};
-use crate::object::digest::Digest;
 
 use super::base::Answer;
 use super::directions::{Directions, Way};
@@ -72,10 +72,8 @@ pub(super) fn first_values(
     identify(&mut object, manifest, subject.id);
     let finalizers = FieldPath::fields(["metadata", "finalizers"]);
     let all = FieldSet::of(&object, subject.view).paths();
-    let release = all
-        .into_iter()
-        .filter(|path| finalizers.covers(path) || directions.way(path) != Way::ToCluster)
-        .collect();
+    let release =
+        all.into_iter().filter(|path| finalizers.covers(path) || directions.way(path) != Way::ToCluster).collect();
     (object, release)
 }
 

@@ -39,7 +39,13 @@ pub(super) fn plan(
         let Some(rule) = changed.iter().find_map(|path| directions.of(path).1) else { continue };
         if way == Way::Observed {
             let reason = "differs between Git and the cluster".to_owned();
-            plan.notes.push(Note { verb: Verb::Differs, side: Side::Git, rule: Some(rule.index), reason, fields: changed });
+            plan.notes.push(Note {
+                verb: Verb::Differs,
+                side: Side::Git,
+                rule: Some(rule.index),
+                reason,
+                fields: changed,
+            });
         } else if is_withheld_secret(subject, rule) {
             plan.note(Verb::Skipped, Side::Git, Some(rule.index), SECRET_STAYS);
         } else {
@@ -49,11 +55,7 @@ pub(super) fn plan(
 }
 
 /// What a new manifest of a live object says: what somebody declared, whichever way each field goes afterwards.
-pub(super) fn new_manifest(
-    live: &Value,
-    subject: &Subject<'_>,
-    directions: &Directions<'_>,
-) -> Value {
+pub(super) fn new_manifest(live: &Value, subject: &Subject<'_>, directions: &Directions<'_>) -> Value {
     let mut object = declared::manifest(live, subject.view, &|_| false);
     let replicas = FieldPath::fields(["spec", "replicas"]);
     if is_replicas(&replicas, subject)
@@ -83,7 +85,8 @@ pub(super) fn new_manifest(
     }
     document.insert("metadata".to_owned(), Value::Object(metadata));
     if let Value::Object(fields) = object {
-        document.extend(fields.into_iter().filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata")));
+        document
+            .extend(fields.into_iter().filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata")));
     }
     Value::Object(document)
 }
@@ -262,12 +265,8 @@ impl Writing<'_> {
         let element = |item: &Value| Some(path.child(PathElement::Value(Scalar::of(item)?)));
         let written = |item: &Value| element(item).is_some_and(|path| self.directions.way(&path) == self.way);
         let contains = |side: Option<&Vec<Value>>, item: &Value| side.is_some_and(|items| items.contains(item));
-        let mut merged: Vec<Value> = manifest
-            .into_iter()
-            .flatten()
-            .filter(|item| !written(item) || contains(live, item))
-            .cloned()
-            .collect();
+        let mut merged: Vec<Value> =
+            manifest.into_iter().flatten().filter(|item| !written(item) || contains(live, item)).cloned().collect();
         for item in live.into_iter().flatten() {
             let adds = element(item).is_some_and(|path| self.adds(item, &path));
             if written(item) && adds && !contains(manifest, item) {
@@ -290,4 +289,3 @@ fn with_keys(item: Value, path: &FieldPath) -> Value {
     }
     Value::Object(fields)
 }
-

@@ -72,7 +72,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             Sighting::Unchanged => {}
             Sighting::Stale => self.queue.push(id),
             Sighting::Changed => {
-                if id.is("", "Namespace") && self.live.namespace(id.name()).map(|now| &now.labels) != labels_before.as_ref() {
+                if id.is("", "Namespace")
+                    && self.live.namespace(id.name()).map(|now| &now.labels) != labels_before.as_ref()
+                {
                     self.push_namespace(id.name());
                 }
                 self.applied.remove(&id);
@@ -148,7 +150,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.live.with_status = self.rules.rules.iter().flat_map(|rule| &rule.filters).any(Filter::is_status);
         let is_kept = |kind: &GroupKind| is_container(kind) || wanted.binary_search(kind).is_ok();
         self.live.keep_kinds(is_kept);
-        let containers = [GroupKind::new("", "Namespace"), GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")];
+        let containers =
+            [GroupKind::new("", "Namespace"), GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")];
         let served = containers.iter().filter(|kind| self.kinds.get(kind).is_some());
         wanted.iter().chain(served).for_each(|kind| self.live.expect(kind));
         self.cluster.watch(wanted);
@@ -157,5 +160,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
 /// Namespaces and CustomResourceDefinitions are always watched: what they hold depends on them.
 pub(super) fn is_container(kind: &GroupKind) -> bool {
-    *kind == GroupKind::new("", "Namespace") || *kind == GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")
+    *kind == GroupKind::new("", "Namespace")
+        || *kind == GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")
 }

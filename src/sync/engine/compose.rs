@@ -159,12 +159,19 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 if let Some((path, reason)) = edited.skipped.first() {
                     let more = edited.skipped.len() - 1;
                     let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-                    self.leave(id, Side::Git, Verb::Skipped, action.rule(), format!("{path} is not written: {reason}{more}"));
+                    self.leave(
+                        id,
+                        Side::Git,
+                        Verb::Skipped,
+                        action.rule(),
+                        format!("{path} is not written: {reason}{more}"),
+                    );
                 }
                 if edited.bytes == *bytes {
                     return Ok(());
                 }
-                let skipped = |path: &&crate::object::FieldPath| !edited.skipped.iter().any(|(skipped, _)| skipped.covers(path));
+                let skipped =
+                    |path: &&crate::object::FieldPath| !edited.skipped.iter().any(|(skipped, _)| skipped.covers(path));
                 if let Action::Edit { changed, .. } = action {
                     change.fields = changed.iter().filter(skipped).cloned().collect();
                 }
@@ -227,7 +234,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         view: crate::object::schema::SchemaView<'_>,
     ) -> Option<Vec<u8>> {
         let file = ManifestFile::read(path.clone(), text, &self.caps());
-        let found = file.objects.iter().find(|manifest| manifest.id.group_kind() == id.group_kind() && manifest.id.name() == id.name())?;
+        let found = file
+            .objects
+            .iter()
+            .find(|manifest| manifest.id.group_kind() == id.group_kind() && manifest.id.name() == id.name())?;
         let edited = manifest::edit(text, &found.place, object, view).ok()?;
         edited.skipped.is_empty().then_some(edited.bytes)
     }
@@ -269,7 +279,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 && self.mode == Mode::Run
                 && let Err(reason) = self.deletes.admit(rule, Side::Git, net, self.bases.size(index), now)
             {
-                removals.iter().for_each(|removal| self.leave(&removal.id, Side::Git, Verb::Held, Some(index), reason.clone()));
+                removals
+                    .iter()
+                    .for_each(|removal| self.leave(&removal.id, Side::Git, Verb::Held, Some(index), reason.clone()));
                 continue;
             }
             // From the back, so that the numbers of documents before it stay true.

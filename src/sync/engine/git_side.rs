@@ -115,7 +115,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     fn git_failed(&mut self, error: &RepositoryError) {
         self.fetch_failures += 1;
         let clock = self.clock.clone();
-        let pause = backoff(self.fetch_failures, |bound| clock.jitter(bound)).min(self.rules.interval.max(Instant::from_secs(1)));
+        let pause = backoff(self.fetch_failures, |bound| clock.jitter(bound))
+            .min(self.rules.interval.max(Instant::from_secs(1)));
         self.next_fetch = clock.now() + pause;
         self.standings.remote_failed(error.to_string());
     }
@@ -168,15 +169,15 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     pub(super) fn caps(&self) -> Caps {
         {
-        let limits = &self.rules.limits;
-        Caps {
-            bytes: limits.file_bytes,
-            depth: limits.depth,
-            nodes: limits.nodes,
-            documents: limits.documents,
-            ..Caps::default()
+            let limits = &self.rules.limits;
+            Caps {
+                bytes: limits.file_bytes,
+                depth: limits.depth,
+                nodes: limits.nodes,
+                documents: limits.documents,
+                ..Caps::default()
+            }
         }
-    }
     }
 
     /// The index follows to a new head; what it touches is planned.

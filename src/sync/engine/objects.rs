@@ -240,7 +240,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         });
         if applied.is_some() && self.applied.get(&id) == applied.as_ref() {
             plan.actions.retain(|action| action.side() == Side::Git);
-            plan.note(Verb::Held, Side::Cluster, plan.existence, "was applied and still differs; the API server or a webhook changes it back");
+            plan.note(
+                Verb::Held,
+                Side::Cluster,
+                plan.existence,
+                "was applied and still differs; the API server or a webhook changes it back",
+            );
         }
         self.stand(&plan, &observed);
         if plan.agrees {
@@ -296,7 +301,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             let size = self.bases.size(index);
             match self.deletes.admit(rule, Side::Cluster, doomed.len(), size, now) {
                 Err(reason) => {
-                    doomed.iter().for_each(|(id, _)| self.leave(id, Side::Cluster, Verb::Held, Some(index), reason.clone()));
+                    doomed
+                        .iter()
+                        .for_each(|(id, _)| self.leave(id, Side::Cluster, Verb::Held, Some(index), reason.clone()));
                 }
                 Ok(()) => {
                     self.deletes.count(index, Side::Cluster, doomed.len(), now);
@@ -338,7 +345,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             change.rule = action.rule().map(|rule| self.rule_ref(rule));
             change.commit = self.head;
             change.place = place.clone();
-            if let Action::Apply { changed: fields, .. } | Action::Release { fields, .. } | Action::Strip { fields, .. } = action {
+            if let Action::Apply { changed: fields, .. }
+            | Action::Release { fields, .. }
+            | Action::Strip { fields, .. } = action
+            {
                 change.fields = fields.clone();
             }
             self.standings.done(change);

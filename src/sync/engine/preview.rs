@@ -60,7 +60,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 Action::Release { .. } | Action::Strip { .. } => {}
                 Action::Write { object, path, .. } => {
                     let place = format!("git {path}");
-                    self.previews.push(Preview { verb: Verb::Written, place, before: None, after: Some(object), ..preview });
+                    self.previews.push(Preview {
+                        verb: Verb::Written,
+                        place,
+                        before: None,
+                        after: Some(object),
+                        ..preview
+                    });
                 }
                 Action::Edit { wanted, .. } => {
                     let before = observed.manifest.as_ref().map(|(_, _, manifest)| manifest.clone());

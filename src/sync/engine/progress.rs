@@ -86,7 +86,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if objects > 0 {
             waiting.push(format!("{objects} objects to be compared"));
         }
-        if self.active && self.mode == Mode::Run && self.batch.failures == 0 && !(self.batch.is_empty() && self.git.is_idle()) {
+        if self.active
+            && self.mode == Mode::Run
+            && self.batch.failures == 0
+            && !(self.batch.is_empty() && self.git.is_idle())
+        {
             waiting.push("the first commit to be pushed".to_owned());
         }
         waiting

@@ -57,7 +57,8 @@ impl Standings {
     pub(super) fn wait_for_kind(&mut self, id: &ObjectId, selected: bool) {
         self.kindless.insert(id.clone());
         if selected {
-            let reason = format!("the API server does not serve {}; it is applied when the kind appears", id.group_kind());
+            let reason =
+                format!("the API server does not serve {}; it is applied when the kind appears", id.group_kind());
             self.replace(id, vec![Change::new(id.clone(), Side::Cluster, Verb::Pending).because(reason)]);
         }
     }
