@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::names::{InstanceName, NamespaceName, NamespacedName, ObjectName};
@@ -25,6 +26,11 @@ Examples:
 
 Every option has an environment variable, shown with it. KUBEFERRY_LOG (else RUST_LOG) sets the log level, for example
 KUBEFERRY_LOG=info,kubeferry::sync=debug.";
+
+/// Reads the variable of a flag: empty, `0`, `f`, `false`, `n`, `no` and `off` are no, anything else is yes.
+fn flag() -> FalseyValueParser {
+    FalseyValueParser::new()
+}
 
 /// Carries Kubernetes objects both ways between one Git repository and one cluster, per object and per field, as a rules
 /// file says.
@@ -53,18 +59,18 @@ pub struct Options {
     #[arg(env = "KUBEFERRY_FILE", hide_env_values = true)]
     pub file: PathBuf,
 
-    /// Log format, on standard error
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    /// Log format on standard error: text or json
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     #[arg(env = "KUBEFERRY_LOG_FORMAT", hide_env_values = true)]
     pub log_format: Format,
 
-    /// Output format, on standard output
-    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "text")]
+    /// Output format on standard output: text or json
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     #[arg(env = "KUBEFERRY_OUTPUT", hide_env_values = true)]
     pub output: Format,
 
     /// Allow file:// URLs and paths as the Git remote
-    #[arg(long, global = true, env = "KUBEFERRY_ALLOW_FILE_URLS", hide_env_values = true)]
+    #[arg(long, global = true, env = "KUBEFERRY_ALLOW_FILE_URLS", hide_env_values = true, value_parser = flag())]
     pub allow_file_urls: bool,
 
     /// Kubeconfig file [default: $KUBECONFIG, then ~/.kube/config, then the pod's service account]
@@ -131,12 +137,10 @@ impl FromStr for GitUrl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The command line quotes what it refuses, so nothing is refused here that could hold a password.
         match text {
             "" => Err("it is empty"),
-            _ if text.chars().any(|character| character.is_whitespace() || character.is_control()) => {
-                Err("it contains white space")
-            }
-            _ if text.ends_with(".yaml") || text.ends_with(".yml") => {
+            _ if !text.contains(['@', ':']) && [".yaml", ".yml"].iter().any(|ending| text.ends_with(ending)) => {
                 Err("it looks like a rules file: give that with -f FILE")
             }
             _ => Ok(Self(text.to_owned())),
@@ -263,11 +267,11 @@ Without --kubeconfig nothing leaves this machine. With it the same demo runs aga
 own, after asking.")]
 pub struct Demo {
     /// Stop after the round trip, with status 0
-    #[arg(long, env = "KUBEFERRY_EXIT", hide_env_values = true)]
+    #[arg(long, env = "KUBEFERRY_EXIT", hide_env_values = true, value_parser = flag())]
     pub exit: bool,
 
     /// Do not ask before using the cluster of --kubeconfig
-    #[arg(long, env = "KUBEFERRY_YES", hide_env_values = true)]
+    #[arg(long, env = "KUBEFERRY_YES", hide_env_values = true, value_parser = flag())]
     pub yes: bool,
 }
 
