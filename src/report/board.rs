@@ -7,8 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::change::{Change, Verb};
+use super::change::Change;
 use super::status::{Capped, FileLine, KindLine, ObjectLine, Status};
+use super::verb::Verb;
 use crate::object::{GroupKind, ObjectId};
 
 /// One thing left undone, and since when.
@@ -208,8 +209,9 @@ pub const PAGE_LIMIT: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::change::{Place, RuleRef, Side};
+    use crate::report::change::{Place, RuleRef};
     use crate::report::status::{RuleLine, Rules};
+    use crate::report::verb::Side;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()

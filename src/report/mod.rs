@@ -11,9 +11,11 @@ pub mod render;
 pub mod reporter;
 pub mod status;
 pub mod terminal;
+pub mod verb;
 
 pub use board::StatusHandle;
-pub use change::{Change, ChangeSet, Place, RuleRef, Side, Verb};
+pub use change::{Change, ChangeSet, Place, RuleRef};
 pub use metrics::Metrics;
 pub use reporter::Reporter;
 pub use status::Status;
+pub use verb::{Side, Verb};

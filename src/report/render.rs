@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::change::{RuleRef, Verb};
+use super::change::RuleRef;
 use super::status::{Role, RuleLine, Status, Trouble};
 use super::terminal::{Style, escape_line, paint};
+use super::verb::Verb;
 
 /// Longest text of a cell that is not the last of its row.
 const CELL_MAX: usize = 60;

@@ -118,8 +118,8 @@ impl Reporter {
 mod tests {
     use super::*;
     use crate::object::GroupKind;
-    use crate::report::change::{Side, Verb};
     use crate::report::status::Status;
+    use crate::report::verb::{Side, Verb};
     use std::sync::Mutex;
 
     #[test]

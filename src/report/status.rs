@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Place, RuleRef, Verb};
+use super::change::{Place, RuleRef};
+use super::verb::Verb;
 
 /// The whole page. Additions are compatible; a reader ignores what it does not know.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -85,7 +85,15 @@ fn every_mounted_volume_exists_and_the_command_line_is_one_that_we_take() {
     let options = parsed.unwrap().options;
     let mount = container["volumeMounts"].as_array().unwrap().iter().find(|it| it["name"] == "config").unwrap();
     assert!(options.file.starts_with(mount["mountPath"].as_str().unwrap()), "{}", options.file.display());
-    assert!(document("ConfigMap", "kubeferry-config")["data"]["config.yaml"].is_string());
+}
+
+#[test]
+fn the_example_rules_hold_and_leave_no_warning() {
+    let map = document("ConfigMap", "kubeferry-config");
+    let loaded = kubeferry::rules::load(map["data"]["config.yaml"].as_str().unwrap(), "config.yaml").unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let names: Vec<_> = loaded.rules.rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["replicas", "shop"]);
 }
 
 #[test]
