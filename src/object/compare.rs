@@ -110,8 +110,11 @@ impl Walk<'_> {
     fn is_absent(&self, of: SchemaView<'_>, key: &str, value: &Value, siblings: &Map<String, Value>) -> bool {
         let field = of.field(key);
         let empty = match value {
-            // Go leaves empty slices and maps out; an empty struct is kept and may mean "all of them".
-            Value::Array(items) => items.is_empty() && (field.is_built_in() || !field.has_schema()),
+            // Go leaves empty slices and maps out; an empty struct is kept and may mean "all of them". An empty list that is
+            // not atomic cannot even be owned.
+            Value::Array(items) => {
+                items.is_empty() && (field.is_built_in() || !field.has_schema() || field.list() != ListKind::Atomic)
+            }
             Value::Object(map) => map.is_empty() && field.is_built_in() && field.is_free_map(),
             _ => false,
         };

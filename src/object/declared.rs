@@ -45,7 +45,17 @@ pub fn declared(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) ->
             Operation::Update => without_defaults(&fields, live, view),
         });
     }
+    if selects_all_pods(live, view) {
+        set.insert(&FieldPath::fields(["spec", "podSelector"]));
+    }
     declarable(&set, live)
+}
+
+/// Whether this is a NetworkPolicy for all pods. The server writes an empty selector for a missing one, so that after a
+/// plain create nobody owns it (tried); it is the sense of the object all the same.
+fn selects_all_pods(live: &Value, view: SchemaView<'_>) -> bool {
+    let is_policy = view.type_name() == Some("io.k8s.api.networking.v1.NetworkPolicy");
+    is_policy && live.pointer("/spec/podSelector").and_then(Value::as_object).is_some_and(Map::is_empty)
 }
 
 /// A manifest for `live` as a person would have written it: what was [`declared`], cleaned, and without the defaults that

@@ -331,9 +331,4 @@ mod tests {
         let several = json!({"parallelism": 3, "completions": 1});
         assert!(!is_default(job, "completions", &json!(1), several.as_object().unwrap()));
     }
-
-    #[test]
-    fn dropped_fields_are_sorted_for_the_reader() {
-        assert!(DROPPED.is_sorted());
-    }
 }

@@ -8,6 +8,8 @@ pub mod declared;
 pub mod defaults;
 pub mod digest;
 pub mod fieldset;
+#[cfg(test)]
+mod fixtures;
 pub mod identity;
 pub mod kind;
 pub mod managed;

@@ -176,7 +176,7 @@ fn project(owned: bool, below: &FieldSet, value: &Value, view: SchemaView<'_>) -
                 .enumerate()
                 .filter_map(|(index, item)| {
                     let (element, _, below) = entry_of_item(below, item, index, view)?;
-                    Some(project_item(element, below, item, view.item()))
+                    Some(project_item(element, below, item, view.below(element)))
                 })
                 .collect();
             (owned || !part.is_empty()).then_some(Value::Array(part))
@@ -231,7 +231,7 @@ fn without(owned: bool, below: &FieldSet, value: &Value, view: SchemaView<'_>) -
                 .iter()
                 .enumerate()
                 .filter_map(|(index, item)| match entry_of_item(below, item, index, view) {
-                    Some((element, owned, below)) => without_item(element, owned, below, item, view.item()),
+                    Some((element, owned, below)) => without_item(element, owned, below, item, view.below(element)),
                     None => Some(item.clone()),
                 })
                 .collect();

@@ -105,6 +105,8 @@ impl<'a> SchemaView<'a> {
     pub fn below(self, element: &PathElement) -> SchemaView<'a> {
         match element {
             PathElement::Field(name) => self.field(name),
+            // Somebody told the items apart, so they are no part of an atomic list, whatever no schema says.
+            PathElement::Key(_) if self.at.is_none() && !self.opaque => Self::unknown(),
             _ => self.item(),
         }
     }

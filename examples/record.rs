@@ -1,0 +1,230 @@
+//! Records what a real API server says, for the tests and the built-in schema. Needs `kubectl` in the `PATH` and a new
+//! cluster in `KUBECONFIG`:
+//!
+//! ```text
+//! cargo run --example record -- schema      writes src/object/schema/builtin.json
+//! cargo run --example record -- applied     fills tests/fixtures/applied: server-side apply of each manifest
+//! cargo run --example record -- declared    fills tests/fixtures/declared: each manifest made in three ways
+//! ```
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use kubeferry::object::clean;
+use serde_json::{Map, Value, json};
+
+const MANAGER: &str = "kubeferry:fix/one";
+
+/// The kinds that are known without a server, by group-version.
+const BUILTIN: [(&str, &[&str]); 11] = [
+    ("api/v1", &["ConfigMap", "LimitRange", "Namespace", "PersistentVolume", "PersistentVolumeClaim", "Pod"]),
+    ("api/v1", &["ResourceQuota", "Secret", "Service", "ServiceAccount"]),
+    ("apis/apps/v1", &["DaemonSet", "Deployment", "StatefulSet"]),
+    ("apis/apiextensions.k8s.io/v1", &["CustomResourceDefinition"]),
+    ("apis/autoscaling/v2", &["HorizontalPodAutoscaler"]),
+    ("apis/batch/v1", &["CronJob", "Job"]),
+    ("apis/networking.k8s.io/v1", &["Ingress", "IngressClass", "NetworkPolicy"]),
+    ("apis/policy/v1", &["PodDisruptionBudget"]),
+    ("apis/rbac.authorization.k8s.io/v1", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
+    ("apis/scheduling.k8s.io/v1", &["PriorityClass"]),
+    ("apis/storage.k8s.io/v1", &["StorageClass"]),
+];
+
+fn main() -> anyhow::Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("schema") => record_schema(),
+        Some("applied") => record_applied(),
+        Some("declared") => record_declared(),
+        _ => bail!("say what to record: schema, applied or declared"),
+    }
+}
+
+fn record_schema() -> anyhow::Result<()> {
+    let mut kept = BTreeMap::new();
+    for (group_version, kinds) in BUILTIN {
+        let document: Value =
+            serde_json::from_str(&kubectl(&["get", "--raw", &format!("/openapi/v3/{group_version}")], None)?)?;
+        let schemas = document.pointer("/components/schemas").and_then(Value::as_object).context("no schemas")?;
+        let mut wanted: Vec<String> = Vec::new();
+        for (name, schema) in schemas {
+            let named = schema.get("x-kubernetes-group-version-kind").and_then(Value::as_array);
+            let is_wanted =
+                |entry: &Value| entry.get("kind").and_then(Value::as_str).is_some_and(|kind| kinds.contains(&kind));
+            if named.is_some_and(|named| named.len() == 1 && named.iter().any(is_wanted)) {
+                wanted.push(name.clone());
+            }
+        }
+        while let Some(name) = wanted.pop() {
+            if !kept.contains_key(&name) {
+                let schema = reduced(schemas.get(&name).with_context(|| format!("{name} is missing"))?, &mut wanted);
+                kept.insert(name, schema);
+            }
+        }
+    }
+    let document = json!({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1"}, "paths": {},
+        "components": {"schemas": Map::from_iter(kept)}});
+    write(Path::new("src/object/schema/builtin.json"), &format!("{document}\n"))
+}
+
+/// A schema without descriptions and validation; the names that it refers to are added to `refers`.
+fn reduced(schema: &Value, refers: &mut Vec<String>) -> Value {
+    let Some(schema) = schema.as_object() else { return schema.clone() };
+    let mut kept = Map::new();
+    for (key, value) in schema {
+        let value = match (key.as_str(), value) {
+            ("$ref", Value::String(target)) => {
+                refers.extend(target.rsplit('/').next().map(str::to_owned));
+                value.clone()
+            }
+            ("properties", Value::Object(properties)) => {
+                let each = properties.iter().map(|(name, property)| (name.clone(), reduced(property, refers)));
+                Value::Object(each.collect())
+            }
+            ("allOf" | "oneOf", Value::Array(choices)) => {
+                choices.iter().map(|choice| reduced(choice, refers)).collect()
+            }
+            ("items" | "additionalProperties", value) => reduced(value, refers),
+            // `{}` in a built-in kind only says that the field is not a pointer.
+            ("default", value) if *value == json!({}) => continue,
+            ("default" | "format" | "required" | "type", value) => value.clone(),
+            (key, value) if key.starts_with("x-kubernetes-") && key != "x-kubernetes-unions" => value.clone(),
+            _ => continue,
+        };
+        kept.insert(key.clone(), value);
+    }
+    Value::Object(kept)
+}
+
+fn record_applied() -> anyhow::Result<()> {
+    let cases = cases("tests/fixtures/applied")?;
+    prepare()?;
+    for (path, manifest) in &cases {
+        let sent = clean::for_apply(manifest).to_string();
+        let args =
+            ["apply", "--server-side", "--field-manager", MANAGER, "-f", "-", "-o", "json", "--show-managed-fields"];
+        let mut live: Value = serde_json::from_str(&kubectl(&args, Some(&sent))?)?;
+        let entries = live.pointer_mut("/metadata/managedFields").map(Value::take).context("no managedFields")?;
+        let own = |entry: &&Value| entry.get("manager").is_some_and(|manager| manager == MANAGER);
+        let own = entries.as_array().into_iter().flatten().find(own);
+        let fields = own.and_then(|entry| entry.get("fieldsV1")).cloned().unwrap_or_else(|| json!({}));
+        let metadata = live.pointer_mut("/metadata").and_then(Value::as_object_mut).context("no metadata")?;
+        metadata.shift_remove("managedFields");
+        steady(&mut live);
+        write_case(path, &json!({"manifest": manifest, "fields": fields, "live": live}))?;
+    }
+    let schema = kubectl(&["get", "--raw", "/openapi/v3/apis/fix.example.org/v1"], None)?;
+    let schema: Value = serde_json::from_str(&schema)?;
+    let schemas = schema.pointer("/components/schemas").and_then(Value::as_object).context("no schemas")?;
+    let kept = schemas.iter().map(|(name, schema)| (name.clone(), reduced(schema, &mut Vec::new())));
+    let kept: Map<String, Value> =
+        kept.filter(|(name, _)| name.ends_with("Shelf") || name.contains("ObjectMeta")).collect();
+    write(Path::new("tests/fixtures/shelf-openapi.json"), &format!("{}\n", json!({"components": {"schemas": kept}})))
+}
+
+fn record_declared() -> anyhow::Result<()> {
+    let cases = cases("tests/fixtures/declared")?;
+    prepare()?;
+    for (path, manifest) in &cases {
+        let text = manifest.to_string();
+        let ways: [(&str, &[&str]); 3] = [
+            ("created", &["create", "-f", "-"]),
+            ("applied", &["apply", "-f", "-"]),
+            ("server-side", &["apply", "--server-side", "-f", "-"]),
+        ];
+        let mut case = json!({"manifest": manifest});
+        for (way, args) in ways {
+            kubectl(&["delete", "-f", "-", "--ignore-not-found"], Some(&text))?;
+            kubectl(args, Some(&text))?;
+            // Controllers get the time to stamp the object.
+            std::thread::sleep(Duration::from_millis(700));
+            let live = kubectl(&["get", "-f", "-", "-o", "json", "--show-managed-fields"], Some(&text))?;
+            let live: Value = serde_json::from_str(&live)?;
+            let mut live = live.pointer("/items/0").unwrap_or(&live).clone();
+            steady(&mut live);
+            case.as_object_mut().context("no map")?.insert(way.to_owned(), live);
+        }
+        write_case(path, &case)?;
+    }
+    Ok(())
+}
+
+fn cases(folder: &str) -> anyhow::Result<Vec<(PathBuf, Value)>> {
+    let mut cases = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let case: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
+        cases.push((path, case.get("manifest").cloned().context("no manifest")?));
+    }
+    // Objects after what they need: a kind, a service account.
+    let last = |manifest: &Value| matches!(manifest.get("kind").and_then(Value::as_str), Some("Shelf" | "Pod"));
+    cases.sort_by_key(|(path, manifest)| (last(manifest), path.clone()));
+    Ok(cases)
+}
+
+fn prepare() -> anyhow::Result<()> {
+    let shelves = std::fs::read_to_string("tests/fixtures/applied/crd-shelves.json")?;
+    let shelves: Value = serde_json::from_str(&shelves)?;
+    let crd = shelves.get("manifest").context("no manifest")?;
+    kubectl(&["apply", "--server-side", "--field-manager", MANAGER, "-f", "-"], Some(&crd.to_string()))?;
+    for namespace in ["fix", "fix-extra"] {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        kubectl(&["apply", "--server-side", "-f", "-"], Some(&namespace.to_string()))?;
+    }
+    let until = Instant::now() + Duration::from_secs(30);
+    while kubectl(&["get", "--raw", "/openapi/v3/apis/fix.example.org/v1"], None).is_err() {
+        if Instant::now() > until {
+            bail!("the server never served fix.example.org/v1");
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+/// Takes out what differs from one recording to the next.
+fn steady(live: &mut Value) {
+    let steady = "2026-01-01T00:00:00Z";
+    let Some(Value::Object(metadata)) = live.get_mut("metadata") else { return };
+    for (key, value) in
+        [("uid", "00000000-0000-0000-0000-000000000000"), ("resourceVersion", "1"), ("creationTimestamp", steady)]
+    {
+        if metadata.contains_key(key) {
+            metadata.insert(key.to_owned(), value.into());
+        }
+    }
+    if let Some(Value::Array(entries)) = metadata.get_mut("managedFields") {
+        let times = entries.iter_mut().filter_map(|entry| entry.get_mut("time"));
+        times.for_each(|time| *time = steady.into());
+    }
+    if let Some(root) = live.as_object_mut() {
+        root.shift_remove("status");
+    }
+}
+
+/// One line for each part.
+fn write_case(path: &Path, case: &Value) -> anyhow::Result<()> {
+    let parts = case.as_object().into_iter().flatten();
+    let lines: Vec<_> = parts.map(|(name, part)| format!("{}: {part}", Value::from(name.as_str()))).collect();
+    write(path, &format!("{{\n{}\n}}\n", lines.join(",\n")))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn kubectl(args: &[&str], input: Option<&str>) -> anyhow::Result<String> {
+    let mut command = Command::new("kubectl");
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot start kubectl")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.unwrap_or("").as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("kubectl {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
