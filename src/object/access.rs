@@ -94,6 +94,32 @@ pub fn remove(value: &mut Value, path: &FieldPath, view: SchemaView<'_>) -> Opti
     }
 }
 
+/// Makes the field at `path` what it is in `source`: set, or taken away together with the maps that this empties and that
+/// `source` does not have.
+///
+/// # Errors
+///
+/// As [`set`].
+pub fn take(value: &mut Value, source: &Value, path: &FieldPath, view: SchemaView<'_>) -> Result<(), AccessError> {
+    if let Some(new) = get(source, path, view) {
+        return set(value, path, new.clone(), view);
+    }
+    remove(value, path, view);
+    let mut at = path.clone();
+    while let Some(PathElement::Field(_)) = at.pop()
+        && matches!(at.elements().last(), Some(PathElement::Field(_)))
+        && get(value, &at, view).is_some_and(is_empty)
+        && get(source, &at, view).is_none()
+    {
+        remove(value, &at, view);
+    }
+    Ok(())
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
 /// Where in a list the item stands that `element` names.
 fn position(items: &[Value], element: &PathElement, list: SchemaView<'_>) -> Option<usize> {
     match element {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use serde_json::{Map, Value};
 
-pub use super::access::{AccessError, get, remove, set};
+pub use super::access::{AccessError, get, remove, set, take};
 use super::defaults;
 use super::path::{FieldPath, PathElement};
 use super::quantity::Quantity;
@@ -25,7 +25,8 @@ pub(super) fn same_part(wanted: &Value, live: &Value, view: SchemaView<'_>) -> b
 }
 
 /// The leaves at which the two differ, items of lists named by their keys. Empty exactly when they are [`same`]. What only
-/// one side has is told leaf by leaf; an atomic part is one leaf.
+/// one side has is told leaf by leaf, an item of a list also by itself, before its leaves; an atomic part is one leaf.
+/// [`take`] at each of them makes two values the same.
 pub fn differences(wanted: &Value, live: &Value, view: SchemaView<'_>) -> Vec<FieldPath> {
     let mut found = Vec::new();
     let mut push = |path: &FieldPath| {
@@ -110,15 +111,17 @@ impl Walk<'_> {
     fn is_absent(&self, of: SchemaView<'_>, key: &str, value: &Value, siblings: &Map<String, Value>) -> bool {
         let field = of.field(key);
         let empty = match value {
-            // Go leaves empty slices and maps out; an empty struct is kept and may mean "all of them". An empty list that is
-            // not atomic cannot even be owned.
+            // Go leaves empty slices and maps out; an empty struct is kept and may mean "all of them".
             Value::Array(items) => {
-                items.is_empty() && (field.is_built_in() || !field.has_schema() || field.list() != ListKind::Atomic)
+                items.is_empty() && ((field.is_built_in() && field.is_known()) || !field.has_schema())
             }
             Value::Object(map) => map.is_empty() && field.is_built_in() && field.is_free_map(),
             _ => false,
         };
-        empty || defaults::is_dropped(of, key, value) || (self.inside && defaults::is_default(of, key, value, siblings))
+        empty
+            || owns_nothing(value, field)
+            || defaults::is_dropped(of, key, value)
+            || (self.inside && defaults::is_default(of, key, value, siblings))
     }
 
     /// Tells every leaf of a value that only one side has.
@@ -141,7 +144,7 @@ impl Walk<'_> {
                 Some(items) => {
                     for (element, item) in items {
                         self.at.push(element);
-                        let step = self.only(item, view.item());
+                        let step = self.only_item(item, view);
                         self.at.pop();
                         step?;
                     }
@@ -153,20 +156,36 @@ impl Walk<'_> {
         }
     }
 
+    /// Tells an item that only one list has, and every leaf of it but the keys, which its name implies.
+    fn only_item(&mut self, item: &Value, list: SchemaView<'_>) -> ControlFlow<()> {
+        self.differs()?;
+        let (view, keys) = (list.item(), keys(list));
+        let Some(map) = item.as_object().filter(|_| !view.is_atomic_map()) else { return Continue(()) };
+        for (key, value) in map.iter().filter(|(key, _)| !keys.iter().any(|name| **name == ***key)) {
+            if read(map, key, view).is_some() && !self.is_absent(view, key, value, map) {
+                self.at.push(PathElement::field(key));
+                let step = self.only(value, view.field(key));
+                self.at.pop();
+                step?;
+            }
+        }
+        Continue(())
+    }
+
     /// Compares the items of a keyed list or a set. Two with the same key (a list that the server took with a warning) are
     /// compared in their order.
     fn items(&mut self, wanted: Keyed<'_>, live: Keyed<'_>, view: SchemaView<'_>) -> ControlFlow<()> {
-        let keys: &[Box<str>] = if let ListKind::Map(keys) = view.list() { keys } else { &[] };
         let mut groups: BTreeMap<PathElement, (Vec<&Value>, Vec<&Value>)> = BTreeMap::new();
         wanted.into_iter().for_each(|(key, item)| groups.entry(key).or_default().0.push(item));
         live.into_iter().for_each(|(key, item)| groups.entry(key).or_default().1.push(item));
         for (element, (wanted, live)) in groups {
             self.at.push(element);
             let step = match (wanted.as_slice(), live.as_slice()) {
-                ([], [only]) | ([only], []) => self.only(only, view.item()),
-                (wanted, live) if wanted.len() == live.len() => {
-                    wanted.iter().zip(live).try_for_each(|(wanted, live)| self.item(wanted, live, view.item(), keys))
-                }
+                ([], [only]) | ([only], []) => self.only_item(only, view),
+                (wanted, live) if wanted.len() == live.len() => wanted
+                    .iter()
+                    .zip(live)
+                    .try_for_each(|(wanted, live)| self.item(wanted, live, view.item(), keys(view))),
                 _ => self.differs(),
             };
             self.at.pop();
@@ -192,7 +211,22 @@ impl Walk<'_> {
     }
 }
 
+/// Whether an apply of `value` would own nothing: an empty list that is not atomic, or a map of only such.
+fn owns_nothing(value: &Value, view: SchemaView<'_>) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty() && view.list() != ListKind::Atomic,
+        Value::Object(map) if !map.is_empty() && !view.is_atomic_map() => {
+            map.iter().all(|(key, value)| owns_nothing(value, view.field(key)))
+        }
+        _ => false,
+    }
+}
+
 type Keyed<'v> = Vec<(PathElement, &'v Value)>;
+
+fn keys(list: SchemaView<'_>) -> &[Box<str>] {
+    if let ListKind::Map(keys) = list.list() { keys } else { &[] }
+}
 
 /// Items by what names them; `None` when the list is atomic or an item has no name.
 fn keyed<'v>(items: &'v [Value], view: SchemaView<'_>) -> Option<Keyed<'v>> {

@@ -76,3 +76,45 @@ fn without_a_schema_the_set_tells_list_items_apart() {
         "ports": [{"port": 81}], "tags": ["b"], "other": 1}});
     assert_eq!(set.without(&live, view), rest);
 }
+
+mod laws {
+    use super::*;
+    use crate::object::FieldPath;
+    use crate::object::fixtures::{shelf, strategies};
+    use proptest::prelude::*;
+
+    /// Leaves of a value, without the keys that items repeat.
+    fn leaves(value: &Value, view: SchemaView<'_>) -> Vec<FieldPath> {
+        let set = FieldSet::of(value, view);
+        let is_leaf = |path: &FieldPath| !set.paths().iter().any(|other| other != path && path.covers(other));
+        let is_key = |path: &FieldPath| match path.elements() {
+            [.., PathElement::Key(keys), PathElement::Field(name)] => is_key(keys, name),
+            _ => false,
+        };
+        set.paths().into_iter().filter(|path| is_leaf(path) && !is_key(path)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn part_and_rest_share_no_leaf_and_lose_none(object in strategies::shelf(), picks in any::<u64>()) {
+            let schema = shelf();
+            let view = schema.view_of(&object);
+            let mut position = 0;
+            let set = FieldSet::of(&object, view).filter(|_| { position += 1; picks >> (position % 64) & 1 == 1 });
+            let (part, rest) = (set.project(&object, view), set.without(&object, view));
+            let (in_part, in_rest) = (leaves(&part, view), leaves(&rest, view));
+            for leaf in leaves(&object, view) {
+                let places = (in_part.contains(&leaf), in_rest.contains(&leaf));
+                prop_assert_eq!(places, (set.contains(&leaf), !set.contains(&leaf)), "{} of {}\n{}\n{}", leaf, object, part, rest);
+            }
+        }
+
+        #[test]
+        fn what_a_part_owns_is_what_was_asked_for(object in strategies::shelf()) {
+            let schema = shelf();
+            let view = schema.view_of(&object);
+            let set = FieldSet::of(&object, view);
+            prop_assert_eq!(FieldSet::of(&set.project(&object, view), view), set);
+        }
+    }
+}

@@ -84,8 +84,12 @@ impl<'a> SchemaView<'a> {
         if let (Some((table, _)), Some(field)) = (self.at, self.struct_field(name)) {
             return self.to(table, field.of, field.default.as_deref());
         }
-        match self.map() {
-            Some((table, MapShape { others: Some(others), .. })) => self.to(table, *others, None),
+        match (self.at, self.shape()) {
+            (Some((table, _)), Some(Shape::Map(MapShape { others: Some(others), .. }))) => {
+                self.to(table, *others, None)
+            }
+            // What stands below anything may be anything.
+            (Some((table, of)), Some(Shape::Any)) => self.to(table, TypeRef { atomic: None, ..of }, None),
             _ if self.is_opaque() => Self::opaque(),
             _ => Self::unknown(),
         }
