@@ -102,7 +102,8 @@ fn reduced(schema: &Value, refers: &mut Vec<String>) -> Value {
 fn record_applied() -> anyhow::Result<()> {
     let cases = cases("tests/fixtures/applied")?;
     prepare()?;
-    for (path, manifest) in &cases {
+    for (path, case) in &cases {
+        let manifest = manifest_of(case)?;
         let sent = clean::for_apply(manifest).to_string();
         let args =
             ["apply", "--server-side", "--field-manager", MANAGER, "-f", "-", "-o", "json", "--show-managed-fields"];
@@ -128,28 +129,46 @@ fn record_applied() -> anyhow::Result<()> {
 fn record_declared() -> anyhow::Result<()> {
     let cases = cases("tests/fixtures/declared")?;
     prepare()?;
-    for (path, manifest) in &cases {
-        let text = manifest.to_string();
+    for (path, mut case) in cases {
+        let text = manifest_of(&case)?.to_string();
         let ways: [(&str, &[&str]); 3] = [
             ("created", &["create", "-f", "-"]),
             ("applied", &["apply", "-f", "-"]),
             ("server-side", &["apply", "--server-side", "-f", "-"]),
         ];
-        let mut case = json!({"manifest": manifest});
+        // What people do afterwards, each a kubectl command, and what must come back then.
+        let edits: Vec<Vec<String>> =
+            case.get("edits").map_or(Ok(Vec::new()), |edits| serde_json::from_value(edits.clone()))?;
         for (way, args) in ways {
             kubectl(&["delete", "-f", "-", "--ignore-not-found"], Some(&text))?;
             kubectl(args, Some(&text))?;
-            // Controllers get the time to stamp the object.
-            std::thread::sleep(Duration::from_millis(700));
-            let live = kubectl(&["get", "-f", "-", "-o", "json", "--show-managed-fields"], Some(&text))?;
-            let live: Value = serde_json::from_str(&live)?;
-            let mut live = live.pointer("/items/0").unwrap_or(&live).clone();
-            steady(&mut live);
-            case.as_object_mut().context("no map")?.insert(way.to_owned(), live);
+            let live = settled(&text)?;
+            let parts = case.as_object_mut().context("no map")?;
+            parts.insert(way.to_owned(), live);
+            if !edits.is_empty() {
+                for edit in &edits {
+                    kubectl(&edit.iter().map(String::as_str).collect::<Vec<_>>(), None)?;
+                }
+                parts.insert(format!("{way}-edited"), settled(&text)?);
+            }
         }
-        write_case(path, &case)?;
+        write_case(&path, &case)?;
     }
     Ok(())
+}
+
+/// The live object, after controllers had the time to stamp it.
+fn settled(manifest: &str) -> anyhow::Result<Value> {
+    std::thread::sleep(Duration::from_millis(700));
+    let live = kubectl(&["get", "-f", "-", "-o", "json", "--show-managed-fields"], Some(manifest))?;
+    let live: Value = serde_json::from_str(&live)?;
+    let mut live = live.pointer("/items/0").unwrap_or(&live).clone();
+    steady(&mut live);
+    Ok(live)
+}
+
+fn manifest_of(case: &Value) -> anyhow::Result<&Value> {
+    case.get("manifest").context("a case without a manifest")
 }
 
 fn cases(folder: &str) -> anyhow::Result<Vec<(PathBuf, Value)>> {
@@ -157,11 +176,11 @@ fn cases(folder: &str) -> anyhow::Result<Vec<(PathBuf, Value)>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let case: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
-        cases.push((path, case.get("manifest").cloned().context("no manifest")?));
+        cases.push((path, case));
     }
     // Objects after what they need: a kind, a service account.
-    let last = |manifest: &Value| matches!(manifest.get("kind").and_then(Value::as_str), Some("Shelf" | "Pod"));
-    cases.sort_by_key(|(path, manifest)| (last(manifest), path.clone()));
+    let last = |case: &Value| matches!(case.pointer("/manifest/kind").and_then(Value::as_str), Some("Shelf" | "Pod"));
+    cases.sort_by_key(|(path, case)| (last(case), path.clone()));
     Ok(cases)
 }
 

@@ -1,5 +1,7 @@
 use super::*;
-use crate::object::fixtures::cases;
+use crate::object::Schema;
+use crate::object::fixtures::{cases, shelf};
+use serde_json::json;
 
 const NOBODY: &dyn Fn(&Manager) -> bool = &|_| false;
 
@@ -12,6 +14,93 @@ fn a_hand_written_manifest_comes_back_line_by_line_in_three_ways() {
             assert_eq!(captured, written, "{} {way}", case.name);
         }
     }
+}
+
+#[test]
+fn what_was_edited_scaled_and_patched_afterwards_is_declared_too() {
+    for case in cases("declared").iter().filter(|case| case.parts.get("edits").is_some()) {
+        for way in ["created", "applied", "server-side"] {
+            let live = &case.parts[format!("{way}-edited")];
+            let mut expected = case.parts["edited"].clone();
+            // Scaled to the default: only evidence that names the field exactly, or the manifest, can tell it from one.
+            if manifest(live, case.view(), NOBODY).pointer("/spec/replicas").is_none() {
+                compare::remove(&mut expected, &FieldPath::fields(["spec", "replicas"]), case.view());
+            }
+            assert_eq!(pretty(&manifest(live, case.view(), NOBODY)), pretty(&expected), "{} {way}", case.name);
+        }
+    }
+}
+
+fn deployment(entries: Value) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "managedFields": entries, "finalizers": ["x"],
+            "annotations": {"deployment.kubernetes.io/revision": "1"}, "labels": {"team": "a"}},
+        "spec": {"replicas": 3, "paused": true, "progressDeadlineSeconds": 600, "strategy": {"type": "Recreate"}},
+        "status": {"replicas": 3}})
+}
+
+fn entry(manager: &str, operation: &str, subresource: &str, fields: Value) -> Value {
+    json!({"manager": manager, "operation": operation, "subresource": subresource, "apiVersion": "apps/v1", "fieldsV1": fields})
+}
+
+fn captured(entries: Value, ignore: &dyn Fn(&Manager) -> bool) -> Vec<String> {
+    let live = deployment(entries);
+    let schema = Schema::builtin();
+    declared(&live, schema.view_of(&live), ignore).paths().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn subresources_declare_the_wanted_state_only() {
+    let status = json!({"f:metadata": {"f:annotations": {"f:deployment.kubernetes.io/revision": {}}}, "f:status": {"f:replicas": {}}});
+    let entries = json!([
+        entry("kube-controller-manager", "Update", "status", status),
+        entry("kube-controller-manager", "Update", "scale", json!({"f:spec": {"f:replicas": {}}})),
+    ]);
+    assert_eq!(captured(entries, NOBODY), [".spec.replicas"]);
+}
+
+#[test]
+fn an_ignored_manager_is_no_evidence_and_our_own_apply_is() {
+    let entries = json!([
+        entry("kubeferry:a/b", "Apply", "", json!({"f:spec": {"f:progressDeadlineSeconds": {}}})),
+        entry("flux", "Apply", "", json!({"f:spec": {"f:paused": {}}})),
+    ]);
+    assert_eq!(captured(entries.clone(), NOBODY), [".spec.paused", ".spec.progressDeadlineSeconds"]);
+    assert_eq!(captured(entries, &|manager| manager.name == "flux"), [".spec.progressDeadlineSeconds"]);
+}
+
+#[test]
+fn the_control_plane_declares_nothing_and_stamps_are_nobodys() {
+    let metadata = json!({"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}, "f:finalizers": {"v:\"x\"": {}},
+        "f:labels": {".": {}, "f:team": {}}});
+    let entries = json!([
+        entry("kube-controller-manager", "Update", "", json!({"f:spec": {"f:paused": {}}})),
+        entry(
+            "kubectl-create",
+            "Update",
+            "",
+            json!({"f:metadata": metadata, "f:spec": {
+            "f:progressDeadlineSeconds": {}, "f:strategy": {"f:type": {}}, "f:gone": {}}})
+        ),
+    ]);
+    assert_eq!(captured(entries, NOBODY), [".metadata.labels", ".metadata.labels.team", ".spec.strategy.type"]);
+}
+
+#[test]
+fn defaults_of_custom_resources_come_from_their_schema() {
+    let schema = shelf();
+    let live = json!({"apiVersion": "fix.example.org/v1", "kind": "Shelf", "metadata": {"name": "a", "managedFields": [
+            entry("kubectl-create", "Update", "", json!({"f:spec": {".": {}, "f:size": {}, "f:cpu": {},
+                "f:nested": {".": {}, "f:x": {}}}}))]},
+        "spec": {"size": 3, "cpu": "1", "nested": {"x": 1}}});
+    assert_eq!(manifest(&live, schema.view_of(&live), NOBODY)["spec"], json!({"cpu": "1"}));
+    let mut other = live;
+    other["spec"]["size"] = json!(4);
+    other["spec"]["nested"]["x"] = json!(2);
+    assert_eq!(
+        manifest(&other, schema.view_of(&other), NOBODY)["spec"],
+        json!({"size": 4, "cpu": "1", "nested": {"x": 2}})
+    );
 }
 
 /// In one order of keys, so that a failure reads well.
