@@ -10,7 +10,6 @@ use super::parts::Parts;
 use super::plan::{ListNode, Outcome, Planner, Slot};
 use super::splice::{begins_line, lines_start};
 use crate::manifest::quote;
-use crate::manifest::tree::line_end;
 use crate::manifest::write::column;
 use crate::object::{PathElement, SchemaView};
 
@@ -140,8 +139,8 @@ impl Planner<'_> {
             value.extend(item);
             value.extend(behind(Some(position)));
         }
-        let end = if list.flow { list.node.end } else { parts.end().unwrap_or(list.node.end) };
-        Outcome { value: Value::Array(value), end }
+        let end = if list.flow { None } else { parts.end() };
+        Outcome { value: Value::Array(value), end: end.unwrap_or(list.node.end) }
     }
 
     /// Adds an item to a list in block style.
@@ -150,8 +149,8 @@ impl Planner<'_> {
         let column = column(self.text, first.start);
         let text = self.style.after(value, column, true);
         let eol = self.style.eol;
-        match behind.and_then(|behind| parts.get(behind)?.stays) {
-            Some(end) => self.splices.insert(line_end(self.text, end), format!("{eol}{:column$}-{text}", "")),
+        match behind.and_then(|behind| parts.get(behind)) {
+            Some(part) => self.splices.insert(self.behind(part), format!("{eol}{:column$}-{text}", "")),
             None if begins_line(self.text, first.start) => {
                 self.splices.insert(lines_start(self.text, first.start), format!("{:column$}-{text}{eol}", ""));
             }

@@ -2,8 +2,8 @@
 //! that stays.
 
 use super::plan::Planner;
-use super::splice::{begins_line, lines_end, lines_start};
-use crate::manifest::tree::{Node, line_start, trivia};
+use super::splice::{begins_line, last_line_end, lines_start};
+use crate::manifest::tree::{Node, line_end, line_start, next_line, trivia};
 use crate::manifest::write::column;
 
 /// The entries of a map or the items of a list: where they stand, and which stay.
@@ -60,8 +60,8 @@ impl Planner<'_> {
         let Some(first) = parts.first().and_then(|first| parts.get(first)) else { return };
         for (position, part) in parts.0.iter().enumerate().filter(|(_, part)| part.stays.is_none()) {
             if begins_line(self.text, part.start) {
-                let range =
-                    lines_start(self.text, part.start)..lines_end(self.text, part.end, column(self.text, part.start));
+                let end = last_line_end(self.text, part.end, column(self.text, part.start));
+                let range = lines_start(self.text, part.start)..next_line(self.text, end);
                 // What stands behind a dash ends where the first one that stays takes its place.
                 if part.start > first.start || parts.get(0).is_some_and(|first| begins_line(self.text, first.start)) {
                     self.splices.replace(range, "");
@@ -69,6 +69,16 @@ impl Planner<'_> {
             } else if position == 0 {
                 self.splices.replace(part.start..first.start, "");
             }
+        }
+    }
+
+    /// Where lines can be added behind a part: below the comments that belong to it, unless its own end goes.
+    pub(super) fn behind(&self, part: Part) -> usize {
+        let stays = part.stays.unwrap_or(part.end);
+        if stays < part.end {
+            line_end(self.text, stays)
+        } else {
+            last_line_end(self.text, stays, column(self.text, part.start))
         }
     }
 

@@ -11,7 +11,7 @@ use super::lists::same;
 use super::parts::Parts;
 use super::splice::Splices;
 use crate::manifest::quote::{self, Context};
-use crate::manifest::tree::{Entry, Form, Item, Node, Tree, line_end};
+use crate::manifest::tree::{Entry, Form, Item, Node, Tree};
 use crate::manifest::write::{Style, column};
 use crate::object::{FieldPath, PathElement, SchemaView};
 
@@ -137,7 +137,6 @@ impl<'t> Planner<'t> {
         }
         let Value::Object(added) = new else { return keep(map.node, map.slot, &Value::Object(value)) };
         let column = map.entries.first().map_or(map.slot.column, |entry| column(self.text, entry.start));
-        let end = parts.end().unwrap_or(map.node.end);
         if map.flow {
             let context = self.context();
             let text = |(name, new): (&String, &Value)| {
@@ -152,10 +151,13 @@ impl<'t> Planner<'t> {
                 text += &format!("{}{:column$}", self.style.eol, "");
                 self.style.entry(name, new, column, &mut text);
             }
-            self.splices.insert(line_end(self.text, end), text);
+            if let Some(last) = parts.last().and_then(|last| parts.get(last)) {
+                self.splices.insert(self.behind(last), text);
+            }
         }
         value.extend(added);
-        Outcome { value: Value::Object(value), end: if map.flow { map.node.end } else { end } }
+        let end = if map.flow { None } else { parts.end() };
+        Outcome { value: Value::Object(value), end: end.unwrap_or(map.node.end) }
     }
 
     pub(super) fn context(&self) -> Context {

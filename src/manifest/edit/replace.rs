@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Obstacle;
 use super::parts::Parts;
 use super::plan::{Outcome, Planner, Slot};
+use super::splice::last_line_end;
 use crate::manifest::quote::{self, Context};
 use crate::manifest::tree::{Form, Node, line_end};
 
@@ -74,7 +75,13 @@ impl Planner<'_> {
         let (head, tail) = new.split_at(new.find(self.style.eol).unwrap_or(new.len()));
         let same_line = !self.text.get(after..node.start)?.contains('\n');
         let line = line_end(self.text, after);
-        let last = line_end(self.text, node.end);
+        // Comments inside of a list or map go with it; those below the line of anything else stay.
+        let last = match &node.form {
+            Form::List { flow: false, .. } | Form::Map { flow: false, .. } => {
+                last_line_end(self.text, node.end, slot.column)
+            }
+            _ => line_end(self.text, node.end),
+        };
         match &node.form {
             Form::Empty => {
                 self.splices.insert(node.end, head);

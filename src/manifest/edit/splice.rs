@@ -60,14 +60,17 @@ pub(super) fn lines_start(text: &str, at: usize) -> usize {
     start
 }
 
-/// Where the lines of something end that begins in column `own` and whose last byte stands before `end`: with the comments
-/// directly below that are indented more.
-pub(super) fn lines_end(text: &str, end: usize, own: usize) -> usize {
-    let mut end = next_line(text, line_end(text, end));
-    while comment_column(text, end).is_some_and(|column| column > own) {
-        end = next_line(text, end);
+/// Where the last line of something ends, before its line break, that begins in column `own` and whose last byte stands
+/// before `end`: with the comments directly below that are indented more.
+pub(super) fn last_line_end(text: &str, end: usize, own: usize) -> usize {
+    let mut end = line_end(text, end);
+    loop {
+        let below = next_line(text, end);
+        match comment_column(text, below) {
+            Some(column) if column > own => end = line_end(text, below),
+            _ => return end,
+        }
     }
-    end
 }
 
 /// The column of a comment that has the line at `start` to itself.

@@ -26,37 +26,38 @@ fn go<'v>(value: &'v mut Value, path: &[String]) -> &'v mut Value {
     })
 }
 
-/// Every single change of a value.
-fn changes(value: &Value, new: &[Value]) -> Vec<Value> {
+/// Every single change of a value, and whether it only adds something or puts one scalar in the place of another.
+fn changes(value: &Value, new: &[Value]) -> Vec<(Value, bool)> {
+    let is_scalar = |value: &Value| !value.is_object() && !value.is_array();
     let mut all = Vec::new();
     let mut found = Vec::new();
     paths(value, &mut Vec::new(), &mut found);
     for path in found {
-        let mut change = |change: &dyn Fn(&mut Value)| {
+        let mut change = |keeps: bool, change: &dyn Fn(&mut Value)| {
             let mut changed = value.clone();
             change(go(&mut changed, &path));
-            all.push(changed);
+            all.push((changed, keeps));
         };
         let at = go(&mut value.clone(), &path).clone();
         for new in new.iter().filter(|_| !path.is_empty()) {
-            change(&|at| *at = new.clone());
+            change(is_scalar(&at) && is_scalar(new), &|at| *at = new.clone());
         }
         match &at {
             Value::Object(map) => {
                 for new in new {
-                    change(&|at| at["newkey"] = new.clone());
+                    change(true, &|at| at["newkey"] = new.clone());
                 }
                 for key in map.keys() {
-                    change(&|at| drop(at.as_object_mut().unwrap().shift_remove(key)));
+                    change(false, &|at| drop(at.as_object_mut().unwrap().shift_remove(key)));
                 }
             }
             Value::Array(items) => {
                 for new in new {
-                    change(&|at| at.as_array_mut().unwrap().push(new.clone()));
-                    change(&|at| at.as_array_mut().unwrap().insert(items.len() / 2, new.clone()));
+                    change(true, &|at| at.as_array_mut().unwrap().push(new.clone()));
+                    change(true, &|at| at.as_array_mut().unwrap().insert(items.len() / 2, new.clone()));
                 }
                 for position in 0..items.len() {
-                    change(&|at| drop(at.as_array_mut().unwrap().remove(position)));
+                    change(false, &|at| drop(at.as_array_mut().unwrap().remove(position)));
                 }
             }
             _ => {}
@@ -81,6 +82,17 @@ fn values() -> Vec<Value> {
     texts.chain(others).collect()
 }
 
+fn comments(text: &str) -> Vec<String> {
+    let mut parser = granit_parser::Parser::new_from_str(text.trim_start_matches('\u{feff}'));
+    let mut found = Vec::new();
+    while let Some(event) = parser.next() {
+        if let granit_parser::Event::Comment(text, _) = event.unwrap().0 {
+            found.push(text.into_owned());
+        }
+    }
+    found
+}
+
 /// Counts what became of edits.
 #[derive(Default, Debug)]
 struct Tally {
@@ -96,17 +108,18 @@ impl Tally {
             let at = place(document.number as u32, &[]);
             let value = read(text.as_bytes(), &at).unwrap();
             let id = ObjectId::of(&value);
-            for wanted in changes(&value, new).iter().filter(|wanted| ObjectId::of(wanted) == id).step_by(step) {
+            let changes = changes(&value, new);
+            for (wanted, keeps) in changes.iter().filter(|(wanted, _)| ObjectId::of(wanted) == id).step_by(step) {
                 let view = schema.view_of(wanted);
                 match edit(text.as_bytes(), &at, wanted, view) {
                     Ok(edited) => {
                         let got = read(&edited.bytes, &at).unwrap();
                         let right = lists::same(&got, &normal(wanted), view);
-                        assert!(
-                            right || !edited.skipped.is_empty(),
-                            "{wanted}\n{}",
-                            String::from_utf8_lossy(&edited.bytes)
-                        );
+                        let file = std::str::from_utf8(&edited.bytes).unwrap();
+                        assert!(right || !edited.skipped.is_empty(), "{wanted}\n{file}");
+                        if *keeps {
+                            assert_eq!(comments(file), comments(text), "{wanted}\n{file}");
+                        }
                         if edited.skipped.is_empty() { self.right += 1 } else { self.skipped += 1 }
                     }
                     Err(error) => {
@@ -118,8 +131,15 @@ impl Tally {
     }
 }
 
-const FIXTURES: [&str; 5] =
-    ["a_two_space.yaml", "b_four_space_indented.yaml", "c_anchors_flow.yaml", "d_multidoc_cm.yaml", "e_crlf.yaml"];
+const FIXTURES: [&str; 7] = [
+    "a_two_space.yaml",
+    "b_four_space_indented.yaml",
+    "c_anchors_flow.yaml",
+    "d_multidoc_cm.yaml",
+    "e_crlf.yaml",
+    "f_odd_styles.yaml",
+    "g_list.json",
+];
 
 #[test]
 fn no_edit_gives_anything_but_what_was_wanted() {
@@ -141,4 +161,81 @@ fn no_edit_gives_anything_but_what_was_wanted_with_every_value_at_every_path() {
     }
     println!("{} right, {} skipped, {:?}", tally.right, tally.skipped, tally.refused);
     assert!(tally.refused.values().sum::<usize>() * 200 <= tally.right);
+}
+
+/// A few random changes at once.
+fn random_changes(value: &mut Value, new: &[Value], random: &mut impl FnMut(usize) -> usize) {
+    for _ in 0..random(6) + 1 {
+        let mut found = Vec::new();
+        paths(value, &mut Vec::new(), &mut found);
+        let at = go(value, &found[random(found.len())]);
+        let new = new[random(new.len())].clone();
+        match at {
+            Value::Object(map) if map.is_empty() || random(2) == 0 => {
+                drop(map.insert(format!("key{}", random(3)), new))
+            }
+            Value::Object(map) => {
+                let key = map.keys().nth(random(map.len())).unwrap().clone();
+                map.shift_remove(&key);
+            }
+            Value::Array(items) if items.is_empty() || random(2) == 0 => items.insert(random(items.len() + 1), new),
+            Value::Array(items) => drop(items.remove(random(items.len()))),
+            at => *at = new,
+        }
+    }
+}
+
+fn random_edits(rounds: usize, seed: u64) -> (usize, BTreeMap<String, usize>) {
+    let mut seed = seed;
+    let mut random = move |below: usize| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as usize % below
+    };
+    let (new, schema) = (values(), Schema::builtin());
+    let (mut done, mut refused) = (0, BTreeMap::new());
+    for name in FIXTURES {
+        for _ in 0..rounds {
+            let mut text = fixture(name);
+            for _ in 0..8 {
+                let documents = split(&text);
+                let full: Vec<_> = documents.iter().filter(|document| !document.is_empty()).collect();
+                let at = place(full[random(full.len())].number as u32, &[]);
+                let value = read(text.as_bytes(), &at).unwrap();
+                let mut wanted = value.clone();
+                random_changes(&mut wanted, &new, &mut random);
+                if ObjectId::of(&wanted) != ObjectId::of(&value) {
+                    continue;
+                }
+                let view = if random(2) == 0 { schema.view_of(&wanted) } else { SchemaView::unknown() };
+                match edit(text.as_bytes(), &at, &wanted, view) {
+                    Ok(edited) => {
+                        let file = String::from_utf8(edited.bytes).unwrap();
+                        let right = lists::same(&read(file.as_bytes(), &at).unwrap(), &normal(&wanted), view);
+                        assert!(right || !edited.skipped.is_empty(), "{wanted}\n{text}\nbecame\n{file}");
+                        done += 1;
+                        text = file;
+                    }
+                    Err(error) => {
+                        *refused.entry(format!("{} {text}\n to {wanted}", error.why)).or_default() += 1;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    (done, refused)
+}
+
+#[test]
+fn many_changes_at_once_and_after_each_other_give_what_was_wanted() {
+    let (done, refused) = random_edits(25, 11);
+    assert!(done > 800 && refused.values().sum::<usize>() * 100 <= done, "{done} done, {refused:#?}");
+}
+
+#[test]
+#[ignore = "long"]
+fn very_many_changes_at_once_and_after_each_other_give_what_was_wanted() {
+    let (done, refused) = random_edits(2000, 5);
+    println!("{done} done, {} refused", refused.values().sum::<usize>());
+    assert!(refused.values().sum::<usize>() * 100 <= done, "{refused:#?}");
 }
