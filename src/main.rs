@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use kubeferry::cli;
@@ -28,8 +29,13 @@ fn main() -> ExitCode {
 fn run(cli: Cli, libgit2: Result<Libgit2, kubeferry::repository::RepositoryError>) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(std::io::stderr().is_terminal());
     let encoding = if cli.options.log_format == Format::Json { Encoding::Json } else { Encoding::Text };
-    log::init(encoding, &progress)?;
+    // The demo speaks for itself.
+    let level = if cli.verb.is_demo() { "warn" } else { "info" };
+    log::init(encoding, &progress, level)?;
     let libgit2 = libgit2?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(cli::dispatch(cli, &libgit2, &progress))
+    let code = runtime.block_on(cli::dispatch(cli, &libgit2, &progress));
+    // A thread that waits for a silent remote must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }

@@ -173,6 +173,16 @@ pub enum Verb {
     Sandbox(Sandbox),
 }
 
+impl Verb {
+    /// Whether it is the demo, which tells its own story.
+    pub fn is_demo(&self) -> bool {
+        #[cfg(feature = "sandbox")]
+        return matches!(self, Self::Demo(_));
+        #[cfg(not(feature = "sandbox"))]
+        false
+    }
+}
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -35,6 +35,6 @@ pub async fn dispatch(cli: Cli, libgit2: &Libgit2, progress: &Progress) -> anyho
         Verb::Schema => schema::schema(),
         Verb::Status(args) => status::run(args, options.output).await,
         #[cfg(feature = "sandbox")]
-        Verb::Demo(_) | Verb::Sandbox(_) => anyhow::bail!("soon"),
+        Verb::Demo(_) | Verb::Sandbox(_) => anyhow::bail!("the sandbox is not built in yet"),
     }
 }

@@ -26,6 +26,7 @@ pub async fn once(options: &Options, args: &Once, libgit2: &Libgit2, progress: &
     let loaded = load_rules(&options.file)?;
     let session = Session::open(options, args.remote.git_url.as_ref(), libgit2).await?;
     let repository = Arc::new(session.repository(&loaded.rules)?);
+    session.ensure_namespace(&session.identity.namespace).await?;
     let name = LeaseName::new(&session.identity.namespace, &session.identity.name, "once");
     let lease = Lease::acquire(session.cluster.connection(), name)?;
     if let Err(why) = lease.wait(LEASE).await {

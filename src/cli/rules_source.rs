@@ -22,7 +22,7 @@ pub enum Update {
 
 enum Origin {
     File(watch::Receiver<Reading>),
-    ConfigMap(watch::Receiver<ConfigMapText>, ConfigMapWatch),
+    ConfigMap(watch::Receiver<ConfigMapText>),
 }
 
 /// The rules in force and where newer ones come from.
@@ -30,6 +30,8 @@ pub struct RulesSource {
     name: String,
     origin: Origin,
     rules: Arc<Rules>,
+    /// Ends the watch of the ConfigMap when it is dropped.
+    _watch: Option<ConfigMapWatch>,
 }
 
 impl RulesSource {
@@ -38,12 +40,12 @@ impl RulesSource {
     /// # Errors
     /// When they cannot be read or used: without a last good text there is nothing to run by.
     pub async fn open(session: &Session, config_map: Option<&NamespacedName>) -> anyhow::Result<Self> {
-        let (name, origin, text) = match config_map {
+        let (name, origin, text, watch) = match config_map {
             None => {
                 let file = &session.options.file;
                 let mut readings = reload::follow(file, reload::Timing::default())?;
                 let text = readings.borrow_and_update().text.clone();
-                (file.display().to_string(), Origin::File(readings), text)
+                (file.display().to_string(), Origin::File(readings), text, None)
             }
             Some(object) => {
                 let watch = ConfigMapWatch::start(session.cluster.connection(), &object.namespace, &object.name)?;
@@ -55,14 +57,14 @@ impl RulesSource {
                     ConfigMapText::Missing(why) => bail!("{why}"),
                     ConfigMapText::Unread => bail!("ConfigMap {object} was not read"),
                 };
-                (format!("configmap {object}"), Origin::ConfigMap(texts, watch), text)
+                (format!("configmap {object}"), Origin::ConfigMap(texts), text, Some(watch))
             }
         };
         let rules = match load(&text, &name) {
             Update::Rules(rules) => rules,
             Update::Broken(problem) => bail!("{problem}"),
         };
-        Ok(Self { name, origin, rules })
+        Ok(Self { name, origin, rules, _watch: watch })
     }
 
     /// Where the rules come from, for people.
@@ -94,7 +96,7 @@ impl RulesSource {
                         None => load(&reading.text, &self.name),
                     };
                 }
-                Origin::ConfigMap(texts, _) => {
+                Origin::ConfigMap(texts) => {
                     if texts.changed().await.is_err() {
                         std::future::pending::<()>().await;
                     }

@@ -44,7 +44,8 @@ pub async fn run(options: &Options, args: &Run, libgit2: &Libgit2) -> anyhow::Re
     Ok(ExitCode::SUCCESS)
 }
 
-async fn stop_signal() {
+/// Resolves at SIGTERM or an interrupt.
+pub async fn stop_signal() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
@@ -82,6 +83,7 @@ pub async fn run_session(
     tracing::info!(address = %server.address(), "listening");
     let handles = Handles { status: reporter.status.clone(), metrics: reporter.metrics.clone() };
     let serving = tokio::spawn(server.serve(handles, stop.clone()));
+    session.ensure_namespace(&session.identity.namespace).await?;
     let holder = std::env::var("HOSTNAME").unwrap_or_else(|_| "kubeferry".to_owned());
     let name = LeaseName::new(&session.identity.namespace, &session.identity.name, &holder);
     let lease = Lease::acquire(session.cluster.connection(), name)?;

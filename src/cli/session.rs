@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
+use serde_json::json;
 
-use crate::cluster::{ApiServer, ClusterOptions, Connection, FieldManager};
+use crate::cluster::{ApiServer, Cluster as _, ClusterError, ClusterOptions, Connection, FieldManager};
+use crate::object::{GroupKind, ObjectId};
 use crate::report::Reporter;
 use crate::repository::{Credentials, GitUrl, Libgit2, LocalUrls, Repository, RepositorySettings, parse_git_path};
 use crate::rules::{Loaded, Rules};
@@ -46,6 +48,25 @@ impl Session {
         let cluster = Arc::new(cluster.with_context(|| format!("cannot use the cluster at {server}"))?);
         let (options, git_url, libgit2) = (options.clone(), git_url.cloned(), libgit2.clone());
         Ok(Self { options, git_url, libgit2, identity, cluster })
+    }
+
+    /// Makes a namespace when it is missing and we may; otherwise whoever needs it says what is wrong.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn ensure_namespace(&self, name: &str) -> anyhow::Result<()> {
+        let id = ObjectId::new(GroupKind::new("", "Namespace"), "", name);
+        match self.cluster.get(&id, None).await {
+            Ok(Some(_)) | Err(ClusterError::Forbidden(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        match self.cluster.apply(&id, namespace, false, false).await {
+            Ok(_) => tracing::info!("made the namespace {name}"),
+            Err(error) => tracing::warn!("the namespace {name} is missing and cannot be made: {error}"),
+        }
+        Ok(())
     }
 
     /// The URL of the repository: the command line's, else that of the rules file.

@@ -17,8 +17,6 @@ use super::terminal::{self, escape_line};
 
 /// The variables that name the level, the first that is set wins.
 const VARIABLES: [&str; 2] = ["KUBEFERRY_LOG", "RUST_LOG"];
-/// Used when neither is set.
-const DEFAULT_LEVEL: &str = "info";
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +44,12 @@ pub enum LogError {
     Started,
 }
 
-/// Starts logging to standard error, above `progress` where that draws a bar. Once per process.
+/// Starts logging to standard error, at level `default` unless the environment says otherwise, above `progress` where that draws a bar. Once per process.
 ///
 /// # Errors
 /// When the level in the environment does not parse, or logging has started before.
-pub fn init(encoding: Encoding, progress: &Progress) -> Result<(), LogError> {
-    let (variable, directives) = directives(|name| std::env::var(name).ok());
+pub fn init(encoding: Encoding, progress: &Progress, default: &str) -> Result<(), LogError> {
+    let (variable, directives) = directives(|name| std::env::var(name).ok(), default);
     let colour = encoding == Encoding::Text && terminal::colour(&io::stderr());
     let filter = filter(variable, &directives)?;
     let progress = progress.clone();
@@ -61,9 +59,9 @@ pub fn init(encoding: Encoding, progress: &Progress) -> Result<(), LogError> {
 }
 
 /// The level and the variable that gave it; an empty one counts as unset.
-fn directives(variable: impl Fn(&str) -> Option<String>) -> (&'static str, String) {
+fn directives(variable: impl Fn(&str) -> Option<String>, default: &str) -> (&'static str, String) {
     let set = |name: &'static str| variable(name).filter(|text| !text.trim().is_empty()).map(|text| (name, text));
-    VARIABLES.into_iter().find_map(set).unwrap_or(("", DEFAULT_LEVEL.to_owned()))
+    VARIABLES.into_iter().find_map(set).unwrap_or(("", default.to_owned()))
 }
 
 fn filter(variable: &'static str, directives: &str) -> Result<EnvFilter, LogError> {
@@ -258,9 +256,9 @@ mod tests {
     #[test]
     fn our_own_variable_wins_and_a_bad_level_is_an_error() {
         let both = |name: &str| Some(name.to_lowercase());
-        assert_eq!(directives(both), ("KUBEFERRY_LOG", "kubeferry_log".into()));
-        assert_eq!(directives(|name| (name == "RUST_LOG").then(|| "warn".into())), ("RUST_LOG", "warn".into()));
-        assert_eq!(directives(|_| Some(" ".into())), ("", "info".into()));
+        assert_eq!(directives(both, "info"), ("KUBEFERRY_LOG", "kubeferry_log".into()));
+        assert_eq!(directives(|name| (name == "RUST_LOG").then(|| "warn".into()), "info"), ("RUST_LOG", "warn".into()));
+        assert_eq!(directives(|_| Some(" ".into()), "info"), ("", "info".into()));
         let error = filter("RUST_LOG", "kubeferry=loud").unwrap_err().to_string();
         assert!(error.starts_with("RUST_LOG: ") && error.contains("info,kubeferry::sync=debug"), "{error}");
     }

@@ -94,9 +94,7 @@ fn remove(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule)
     }
     match subject.live {
         InCluster::Withheld(reason) => plan.note(Verb::Held, Side::Git, index, reason),
-        InCluster::Unseen | InCluster::Present(_) => {
-            plan.note(Verb::Pending, Side::Git, index, "not seen in the cluster")
-        }
+        InCluster::Unseen | InCluster::Present(_) => plan.note(Verb::Pending, Side::Git, index, MAY_COME_BACK),
         InCluster::Gone => plan.actions.push(Action::Remove { rule: rule.index }),
     }
 }
@@ -210,6 +208,9 @@ fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, iden
     }
     plan.actions.push(Action::Delete { uid: uid.to_owned(), rule: rule.index });
 }
+
+/// Why a manifest whose object has gone still stands.
+const MAY_COME_BACK: &str = "gone from the cluster; its manifest goes too unless it comes back within `deleteDelay`";
 
 /// Why a Secret does not reach Git.
 pub(super) const SECRET_STAYS: &str = "a Secret does not reach Git unless its rule says `secrets: plain`";

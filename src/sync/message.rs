@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::object::ObjectId;
 use crate::report::{Change, Verb};
 use crate::rules::CommitConfig;
 
@@ -14,13 +15,21 @@ const LISTED: usize = 50;
 const SUBJECT: usize = 72;
 
 /// The whole message of a commit that carries these changes, with the trailer that names this instance and its cluster.
-pub fn of(changes: &[Change], config: &CommitConfig, identity: &Identity, cluster: Option<&str>) -> String {
-    let summary = summary(changes);
+/// `is_new` says whether a manifest did not exist before.
+pub fn of(
+    changes: &[Change],
+    is_new: impl Fn(&ObjectId) -> bool,
+    config: &CommitConfig,
+    identity: &Identity,
+    cluster: Option<&str>,
+) -> String {
+    let lines: Vec<Line<'_>> = changes.iter().map(|change| Line::of(change, is_new(&change.object))).collect();
+    let summary = summary(&lines);
     let mut details: Vec<String> = Vec::new();
-    if changes.len() > 1 || changes.first().is_some_and(|change| line(change) != summary) {
-        details.extend(changes.iter().take(LISTED).map(|change| format!("- {}", line(change))));
-        if changes.len() > LISTED {
-            details.push(format!("- and {} more", changes.len() - LISTED));
+    if lines.len() > 1 || lines.first().is_some_and(|line| line.text() != summary) {
+        details.extend(lines.iter().take(LISTED).map(|line| format!("- {}", line.text())));
+        if lines.len() > LISTED {
+            details.push(format!("- and {} more", lines.len() - LISTED));
         }
     }
     let text = config.message.render(&summary, &details.join("\n"));
@@ -28,40 +37,83 @@ pub fn of(changes: &[Change], config: &CommitConfig, identity: &Identity, cluste
     format!("{text}\n\nKubeferry-Instance: {}/{} {cluster}\n", identity.namespace, identity.name)
 }
 
-/// One line that says what the commit does.
-fn summary(changes: &[Change]) -> String {
-    if let [change] = changes {
-        let mut line = line(change);
-        if line.chars().count() > SUBJECT {
-            line = format!("{} {}", word(change.verb), change.object);
-        }
-        return line;
+/// One change in words.
+struct Line<'a> {
+    word: &'static str,
+    change: &'a Change,
+}
+
+impl<'a> Line<'a> {
+    fn of(change: &'a Change, is_new: bool) -> Self {
+        let word = match change.verb {
+            Verb::Removed => "Remove",
+            _ if is_new => "Add",
+            _ => "Update",
+        };
+        Self { word, change }
     }
-    let mut kinds: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for change in changes {
-        *kinds.entry((word(change.verb), change.object.kind().to_owned())).or_default() += 1;
+
+    fn text(&self) -> String {
+        let fields = self.change.field_text().map(|fields| format!(": {fields}")).unwrap_or_default();
+        format!("{} {}{fields}", self.word, self.change.object)
     }
-    let parts: Vec<String> = kinds
+}
+
+/// One line that says what the commit does: the change itself, or how many objects are added, updated and removed.
+fn summary(lines: &[Line<'_>]) -> String {
+    if let [line] = lines {
+        let text = line.text();
+        let is_short = text.chars().count() <= SUBJECT;
+        return if is_short { text } else { format!("{} {}", line.word, line.change.object) };
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    lines.iter().for_each(|line| *counts.entry(line.word).or_default() += 1);
+    let parts: Vec<String> = counts
         .iter()
-        .map(
-            |((word, kind), count)| {
-                if *count == 1 { format!("{word} a {kind}") } else { format!("{word} {count} {kind}s") }
-            },
-        )
+        .enumerate()
+        .map(|(position, (word, count))| {
+            let word = if position == 0 { (*word).to_owned() } else { word.to_lowercase() };
+            let objects = if *count == 1 { "object" } else { "objects" };
+            if position == 0 { format!("{word} {count} {objects}") } else { format!("{word} {count}") }
+        })
         .collect();
-    let text = parts.join(", ");
-    if text.chars().count() <= SUBJECT { text } else { format!("Update {} objects from the cluster", changes.len()) }
+    parts.join(", ")
 }
 
-fn line(change: &Change) -> String {
-    let fields = change.field_text().map(|fields| format!(": {fields}")).unwrap_or_default();
-    format!("{} {}{fields}", word(change.verb), change.object)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{FieldPath, GroupKind};
+    use crate::report::Side;
 
-fn word(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Removed => "Remove",
-        Verb::Created => "Add",
-        _ => "Update",
+    fn change(name: &str, verb: Verb) -> Change {
+        Change::new(ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", name), Side::Git, verb)
+    }
+
+    fn message(changes: &[Change]) -> String {
+        let identity = Identity { namespace: "kubeferry".into(), name: "prod".into(), takes_over: None };
+        of(changes, |id| id.name() == "new", &CommitConfig::default(), &identity, Some("uid-1"))
+    }
+
+    #[test]
+    fn one_change_is_the_subject() {
+        let edit = change("settings", Verb::Written).of_fields(vec![FieldPath::fields(["data", "greeting"])]);
+        assert_eq!(
+            message(&[edit]),
+            "Update ConfigMap shop/settings: .data.greeting\n\nKubeferry-Instance: kubeferry/prod uid-1\n"
+        );
+        assert!(message(&[change("new", Verb::Written)]).starts_with("Add ConfigMap shop/new\n"));
+        assert!(message(&[change("old", Verb::Removed)]).starts_with("Remove ConfigMap shop/old\n"));
+    }
+
+    #[test]
+    fn many_changes_are_counted_and_listed() {
+        let text = message(&[change("new", Verb::Written), change("a", Verb::Written), change("b", Verb::Written)]);
+        assert!(
+            text.starts_with("Add 1 object, update 2\n\n- Add ConfigMap shop/new\n- Update ConfigMap shop/a\n"),
+            "{text}"
+        );
+        let many = vec![change("a", Verb::Written); LISTED + 7];
+        assert!(message(&many).contains("\n- and 7 more\n"));
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Composer {
     changes: Vec<Change>,
     texts: Vec<(ObjectId, RepoPath, Vec<u8>)>,
     gone: BTreeSet<RepoPath>,
+    /// Objects that had no manifest before.
+    added: BTreeSet<ObjectId>,
 }
 
 struct Removal {
@@ -184,6 +186,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 change.place = Some(crate::report::Place::new(text.0.as_str(), None));
                 composer.files.insert(text.0, text.1);
                 *composer.written.entry(*rule).or_default() += 1;
+                composer.added.insert(id.clone());
                 composer.changes.push(change);
             }
             (Action::Remove { rule }, Some((place, bytes, _))) => {
@@ -250,7 +253,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let Git::Composing(mut composer) = std::mem::take(&mut self.git) else { return };
         self.take_removals(&mut composer);
-        let Composer { ids, files, changes, texts, gone, .. } = *composer;
+        let Composer { ids, files, changes, texts, gone, added, .. } = *composer;
         let mut writes: Vec<FileWrite> =
             files.into_iter().map(|(path, bytes)| FileWrite { path, bytes: Some(bytes) }).collect();
         writes.extend(gone.into_iter().map(|path| FileWrite { path, bytes: None }));
@@ -258,7 +261,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return self.nothing_to_push(Sent::default());
         }
         let cluster = self.live.namespace("kube-system").map(|namespace| namespace.uid.to_string());
-        let message = message::of(&changes, &self.rules.commit, &self.identity, cluster.as_deref());
+        let message =
+            message::of(&changes, |id| added.contains(id), &self.rules.commit, &self.identity, cluster.as_deref());
         let commit = NewCommit {
             parent: self.head,
             writes,
