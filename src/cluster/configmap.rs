@@ -1,23 +1,22 @@
 //! Owns the rules that are read straight from a ConfigMap. Must never read another object than that one.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::Value;
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube_runtime::WatchStreamExt as _;
+use kube_runtime::watcher::{self, watch_object};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::address::in_namespace;
-use super::backoff::Backoff;
 use super::client::Connection;
-use super::error::{ClusterError, Texts};
-use super::stream::{ObjectStream, Step};
+use super::error::{ClusterError, Texts, of_client};
 
 /// The key that holds the rules.
 const KEY: &str = "config.yaml";
-
-/// How long to wait at most before trying again.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What is known of the ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +42,11 @@ impl ConfigMapWatch {
     ///
     /// When the namespace can't be one.
     pub fn start(connection: &Connection, namespace: &str, name: &str) -> Result<Self, ClusterError> {
-        let path = in_namespace("/api/v1", namespace, "configmaps")?;
-        let stream = ObjectStream::new(connection.clone(), path, Texts::Shown).named(name);
+        // Only a name that can be one may become part of a URL.
+        in_namespace("/api/v1", namespace, "configmaps")?;
+        let api = Api::namespaced(connection.client.clone(), namespace);
         let (tell, text) = watch::channel(ConfigMapText::Unread);
-        let task = follow(stream, format!("ConfigMap {namespace}/{name}"), tell);
+        let task = follow(api, name.to_owned(), format!("ConfigMap {namespace}/{name}"), tell);
         Ok(Self { text, _task: AbortOnDropHandle::new(tokio::spawn(task)) })
     }
 
@@ -56,44 +56,38 @@ impl ConfigMapWatch {
     }
 }
 
-async fn follow(mut stream: ObjectStream, object: String, tell: watch::Sender<ConfigMapText>) {
+async fn follow(api: Api<ConfigMap>, name: String, object: String, tell: watch::Sender<ConfigMapText>) {
     let missing = |why: &str| ConfigMapText::Missing(format!("{object}: {why}").into());
-    let mut backoff = Backoff::new(Duration::from_millis(500), LONGEST_WAIT);
-    // Whether the current list has shown it.
-    let mut shown = false;
-    loop {
-        let text = match stream.next().await {
-            Ok(Step::Listing) => {
-                shown = false;
-                continue;
-            }
-            Ok(Step::Seen(map)) => {
-                shown = true;
-                text_of(&map).map_or_else(|| missing("it has no key config.yaml"), ConfigMapText::Text)
-            }
-            Ok(Step::Synced) => {
-                backoff.reset();
-                if shown {
-                    continue;
-                }
-                missing("it does not exist")
-            }
-            Ok(Step::Gone(_)) => missing("it was deleted"),
+    let mut states = pin!(watch_object(api, &name).default_backoff());
+    while let Some(state) = states.next().await {
+        let text = match state {
+            Ok(Some(map)) => match map.data.as_ref().and_then(|data| data.get(KEY)) {
+                Some(text) => ConfigMapText::Text(text.as_str().into()),
+                None => missing("it has no key config.yaml"),
+            },
+            Ok(None) => missing("it does not exist"),
+            // The watcher tries again by itself; what was read last is still good meanwhile.
             Err(error) => {
-                if !error.is_transient() {
-                    set(&tell, missing(&error.to_string()));
-                }
                 tracing::debug!(object, %error, "the watch of the rules failed; trying again");
-                tokio::time::sleep(backoff.next()).await;
-                continue;
+                match refusal(&error) {
+                    Some(why) => missing(&why),
+                    None => continue,
+                }
             }
         };
         set(&tell, text);
     }
 }
 
-fn text_of(map: &Value) -> Option<Arc<str>> {
-    map.get("data")?.get(KEY)?.as_str().map(Arc::from)
+/// Why the API server will not show the object, if it is that and not a passing failure.
+fn refusal(error: &watcher::Error) -> Option<String> {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return None;
+    };
+    match of_client(error, Texts::Shown) {
+        error if error.is_transient() => None,
+        error => Some(error.to_string()),
+    }
 }
 
 fn set(tell: &watch::Sender<ConfigMapText>, text: ConfigMapText) {

@@ -48,8 +48,6 @@ pub(super) enum Step {
 pub(super) struct ObjectStream {
     connection: Connection,
     path: String,
-    /// Encoded, for example `fieldSelector=metadata.name%3Da`; may be empty.
-    selector: String,
     texts: Texts,
     /// Whether to try a streaming list; `None` until the server's version is known.
     streaming: Option<bool>,
@@ -80,13 +78,7 @@ enum After {
 impl ObjectStream {
     /// A stream of every object under `path`.
     pub(super) fn new(connection: Connection, path: String, texts: Texts) -> Self {
-        Self { connection, path, selector: String::new(), texts, streaming: None, paged: true, state: State::Start }
-    }
-
-    /// Only the object of this name.
-    pub(super) fn named(mut self, name: &str) -> Self {
-        self.selector = format!("fieldSelector=metadata.name%3D{}", encoded(name));
-        self
+        Self { connection, path, texts, streaming: None, paged: true, state: State::Start }
     }
 
     /// Forgets where it was: the next step lists anew.
@@ -161,7 +153,7 @@ impl ObjectStream {
     }
 
     async fn page(&mut self, token: Option<&str>) -> Result<State, ClusterError> {
-        let mut query = self.selector.clone();
+        let mut query = String::new();
         if self.paged {
             query.push_str(&format!("&limit={PAGE}"));
         }
@@ -273,8 +265,8 @@ impl ObjectStream {
 
     fn watch_query(&self, what: &str) -> (String, Duration) {
         let open = between(Duration::from_secs(OPEN.0), Duration::from_secs(OPEN.1)).as_secs();
-        let query = format!("{}&watch=1&allowWatchBookmarks=true&timeoutSeconds={open}{what}", self.selector);
-        (format!("{}?{}", self.path, query.trim_start_matches('&')), Duration::from_secs(open))
+        let query = format!("watch=1&allowWatchBookmarks=true&timeoutSeconds={open}{what}");
+        (format!("{}?{query}", self.path), Duration::from_secs(open))
     }
 }
 
