@@ -1,1 +1,48 @@
 //! An embedded API server for the demo and for fast tests. Never imported by the production path.
+//!
+//! It serves Namespaces, ConfigMaps, Secrets, Services, Deployments, Leases and Events, and an empty list of
+//! CustomResourceDefinitions, as kube-apiserver 1.36 does: discovery, OpenAPI, lists with pages, watches, every kind of
+//! patch, server-side apply with `managedFields`, scale, status, tables. `tests/conformance` asks the same questions of it
+//! and of a real server.
+//!
+//! ```text
+//!  HTTP    server -> handle -> route (path, query)         respond, table, discovery, openapi: forms of answers
+//!                       |  \-> list, watch
+//!  verbs             store  -> write (one write, pure) -> decode, defaults, validate, allocate, patch, scale
+//!                       |            \-> tracker (who owns what) -> compare, merge, managers
+//!  state             storage (objects, versions, bounded history)          kinds, types: what is served
+//! ```
+
+mod allocate;
+mod compare;
+mod controllers;
+mod decode;
+mod defaults;
+mod discovery;
+mod events;
+mod handle;
+mod kinds;
+mod list;
+mod managers;
+mod merge;
+mod openapi;
+mod patch;
+mod quantity;
+mod respond;
+mod route;
+mod scale;
+mod selector;
+mod server;
+mod status;
+mod storage;
+pub mod store;
+mod table;
+mod tracker;
+mod typed;
+mod types;
+mod validate;
+mod watch;
+mod write;
+
+pub use server::{SandboxError, Server};
+pub use store::Store;
