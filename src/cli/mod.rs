@@ -2,6 +2,8 @@
 
 pub mod args;
 mod check;
+#[cfg(feature = "sandbox")]
+mod demo;
 mod diff;
 mod explain;
 pub mod names;
@@ -35,6 +37,8 @@ pub async fn dispatch(cli: Cli, libgit2: &Libgit2, progress: &Progress) -> anyho
         Verb::Schema => schema::schema(),
         Verb::Status(args) => status::run(args, options.output).await,
         #[cfg(feature = "sandbox")]
-        Verb::Demo(_) | Verb::Sandbox(_) => anyhow::bail!("the sandbox is not built in yet"),
+        Verb::Demo(args) => demo::demo(options, args, libgit2).await,
+        #[cfg(feature = "sandbox")]
+        Verb::Sandbox(args) => demo::sandbox(args).await,
     }
 }
