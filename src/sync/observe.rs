@@ -99,10 +99,10 @@ pub async fn observe<C: Cluster, R: Remote>(
         }
         None => None,
     };
-    let version = manifest.as_ref().and_then(|(_, _, value)| ApiVersion::of(value)).map_or_else(
-        || ApiVersion { group: id.group().into(), version: kind.preferred_version().into() },
-        |version| version,
-    );
+    let version = manifest
+        .as_ref()
+        .and_then(|(_, _, value)| ApiVersion::of(value))
+        .unwrap_or_else(|| ApiVersion { group: id.group().into(), version: kind.preferred_version().into() });
     let live = match live {
         Source::Shown(object) if ApiVersion::of(&object).as_ref() == Some(&version) => Some(*object),
         Source::Shown(_) | Source::Ask => cluster.get(&id, Some(&version.version)).await?,

@@ -232,7 +232,7 @@ impl Writing<'_> {
         view: SchemaView<'_>,
         path: &FieldPath,
     ) -> Option<Value> {
-        let key = |item: &Value| view.item_key(item).unwrap_or_else(|| PathElement::Value(Scalar::Null));
+        let key = |item: &Value| view.item_key(item).unwrap_or(PathElement::Value(Scalar::Null));
         let mut merged = Vec::new();
         for item in manifest.into_iter().flatten() {
             let element = key(item);

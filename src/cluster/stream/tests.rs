@@ -138,10 +138,3 @@ async fn a_dead_watch_is_noticed() {
     assert_eq!(told[2], "the API server does not answer: a watch did not end when it should");
     assert!(start.elapsed() <= Duration::from_secs(OPEN.1) + GRACE);
 }
-
-#[tokio::test]
-async fn one_object_can_be_picked() {
-    let script = Script::new([version("30"), page(&["a b"], "7", "")]);
-    steps(&mut stream(&script).named("a b"), 3).await;
-    assert_eq!(script.query(1), "/api/v1/configmaps?fieldSelector=metadata.name%3Da%20b&limit=500");
-}

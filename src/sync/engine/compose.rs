@@ -37,6 +37,14 @@ pub(super) struct Composer {
     added: BTreeSet<ObjectId>,
 }
 
+/// An existing file that was read for a new manifest, and the object that waits for it.
+pub(super) struct Loaded {
+    path: RepoPath,
+    bytes: Result<Vec<u8>, RepositoryError>,
+    plan: Plan,
+    observed: Observed,
+}
+
 struct Removal {
     id: ObjectId,
     place: Place,
@@ -116,18 +124,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let read = self.remote.read(vec![blob]);
         self.tasks.push(Box::pin(async move {
             let bytes = read.await.map(|mut blobs| blobs.pop().unwrap_or_default());
-            Done::Loaded(Box::new((path, bytes, plan, observed)))
+            Done::Loaded(Box::new(Loaded { path, bytes, plan, observed }))
         }));
     }
 
     /// An existing file was read for a new manifest: the object goes on.
-    pub(super) fn loaded(
-        &mut self,
-        path: RepoPath,
-        bytes: Result<Vec<u8>, RepositoryError>,
-        plan: Plan,
-        observed: Observed,
-    ) {
+    pub(super) fn loaded(&mut self, loaded: Loaded) {
+        let Loaded { path, bytes, plan, observed } = loaded;
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) => {

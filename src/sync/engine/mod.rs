@@ -23,7 +23,7 @@ use crate::manifest::Index;
 use crate::object::digest::Digest;
 use crate::object::{Kinds, ObjectId, RepoPath};
 use crate::report::Reporter;
-use crate::repository::{BlobId, CommitId, Remote, RepositoryError};
+use crate::repository::{BlobId, CommitId, Remote};
 use crate::rules::Rules;
 
 use super::act::Acted;
@@ -33,7 +33,7 @@ use super::clock::{Clock, Instant};
 use super::deletes::Deletes;
 use super::live::LiveTable;
 use super::observe::{ObserveError, Observed};
-use super::plan::{Plan, RuleIndex};
+use super::plan::RuleIndex;
 use super::planner::Identity;
 use super::queue::Queue;
 
@@ -72,7 +72,7 @@ enum Done {
     Observed(ObjectId, bool, Result<Box<Observed>, ObserveError>),
     Acted(Box<Acted>),
     Previewed(Box<Preview>),
-    Loaded(Box<(RepoPath, Result<Vec<u8>, RepositoryError>, Plan, Observed)>),
+    Loaded(Box<compose::Loaded>),
     Git(git_side::GitDone),
 }
 
@@ -297,8 +297,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             Done::Acted(acted) => self.acted(*acted),
             Done::Previewed(preview) => self.previewed(*preview),
             Done::Loaded(loaded) => {
-                let (path, bytes, plan, observed) = *loaded;
-                self.loaded(path, bytes, plan, observed);
+                self.loaded(*loaded);
             }
             Done::Git(done) => self.git_done(done),
         }
