@@ -14,10 +14,8 @@ pub fn is_default(of: SchemaView<'_>, field: &str, value: &Value, siblings: &Map
     if !of.is_built_in() {
         return declared.is_some_and(|default| compare::same_part(default, value, of.field(field)));
     }
-    if let Some(name) = of.type_name().and_then(|name| short(name)) {
-        if let Some(fill) = fill(name, field) {
-            return fill.is(value, siblings);
-        }
+    if let Some(fill) = of.type_name().and_then(short).and_then(|name| fill(name, field)) {
+        return fill.is(value, siblings);
     }
     // Schemas of built-in kinds write `""` and `{}` for "required": those are not filled in.
     declared.is_some_and(|default| *default == *value && *default != json!("") && *default != json!({}))

@@ -20,9 +20,11 @@ pub struct Schema(Arc<Table>);
 #[derive(Default)]
 struct Table {
     types: Vec<Type>,
-    /// Group, version and kind of each object.
-    roots: BTreeMap<(Box<str>, Box<str>, Box<str>), TypeRef>,
+    roots: BTreeMap<Root, TypeRef>,
 }
+
+/// Group, version and kind of an object.
+type Root = (Box<str>, Box<str>, Box<str>);
 
 /// A use of a type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
