@@ -100,7 +100,8 @@ pub fn owners_of(live: &Value, path: &FieldPath) -> Vec<Manager> {
 
 /// The JSON patch that takes `fields` out of our own entries: each entry's manager and operation are tested, so that it
 /// fails (422) when entries have moved; then read the object again and ask once more. Values stay as they are. `None` when
-/// we own none of the fields.
+/// we own none of the fields. After the last entry of an object is gone, the next apply finds everything owned by a manager
+/// `before-first-apply`.
 pub fn release(live: &Value, manager: &str, fields: &FieldSet) -> Option<Value> {
     let (mut tests, mut removals, mut emptied) = (Vec::new(), Vec::new(), Vec::new());
     for entry in own_entries(live, manager) {
@@ -117,8 +118,18 @@ pub fn release(live: &Value, manager: &str, fields: &FieldSet) -> Option<Value> 
             removals_below(raw, &rest, &format!("{at}/fieldsV1"), &mut removals);
         }
     }
-    // Whole entries go last, from the end, so that no index moves before it is used.
-    emptied.reverse();
+    if !emptied.is_empty() && emptied.len() == list(live).len() {
+        // For a custom resource the server takes an empty list for a client that knows no better and keeps the old one; one
+        // empty entry means none (tried). The test makes sure that nobody else's entry has come in between.
+        let path = "/metadata/managedFields";
+        emptied = vec![
+            json!({"op": "test", "path": path, "value": list(live)}),
+            json!({"op": "replace", "path": path, "value": [{}]}),
+        ];
+    } else {
+        // From the end, so that no index moves before it is used.
+        emptied.reverse();
+    }
     (!tests.is_empty()).then(|| Value::Array([tests, removals, emptied].concat()))
 }
 
@@ -231,6 +242,17 @@ mod tests {
         assert_eq!(patch[2], json!({"op": "remove", "path": "/metadata/managedFields/1"}));
         assert_eq!(own_fields(&after, "kubeferry:a/b"), None);
         assert_eq!(entries(&after).len(), 2);
+    }
+
+    #[test]
+    fn the_last_entry_of_an_object_is_replaced_by_the_sign_for_none() {
+        let mut live = live();
+        let entries = live["metadata"]["managedFields"].as_array_mut().unwrap();
+        entries.retain(|entry| entry["operation"] == "Apply");
+        let patch = release(&live, "kubeferry:a/b", &own_fields(&live, "kubeferry:a/b").unwrap()).unwrap();
+        let path = "/metadata/managedFields";
+        assert_eq!(patch[2], json!({"op": "test", "path": path, "value": live["metadata"]["managedFields"]}));
+        assert_eq!(patch[3], json!({"op": "replace", "path": path, "value": [{}]}));
     }
 
     #[test]

@@ -6,8 +6,6 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Quantity(i128);
 
-const NANO: i128 = 1_000_000_000;
-
 impl Quantity {
     /// Reads a quantity as the API server does; what is finer than a billionth is rounded away from zero. `None` when the
     /// text is none, or too large to be told exactly.
@@ -48,11 +46,6 @@ impl Quantity {
             Value::Number(number) => Self::parse(&number.to_string()),
             _ => None,
         }
-    }
-
-    /// The whole number that it is, if it is one.
-    pub fn as_whole(self) -> Option<i128> {
-        (self.0 % NANO == 0).then_some(self.0 / NANO)
     }
 }
 

@@ -102,12 +102,6 @@ impl Schema {
         BUILTIN.clone()
     }
 
-    /// The text of the document behind [`Schema::builtin`]: an OpenAPI v3 document of all its group-versions, without
-    /// descriptions.
-    pub fn builtin_document() -> &'static str {
-        include_str!("builtin.json")
-    }
-
     /// Reads an OpenAPI v3 document as `/openapi/v3/apis/GROUP/VERSION` serves it.
     ///
     /// # Errors
@@ -145,11 +139,6 @@ impl Schema {
     /// Every group, version and kind that it has, sorted.
     pub fn kinds(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.roots.keys().map(|(group, version, kind)| (&**group, &**version, &**kind))
-    }
-
-    /// How many types the table holds.
-    pub fn type_count(&self) -> usize {
-        self.0.types.len()
     }
 }
 
