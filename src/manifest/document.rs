@@ -156,6 +156,7 @@ fn has_content(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     /// First line, content line and value of each document; null for one that is empty or broken.
@@ -225,5 +226,40 @@ mod tests {
     fn errors_name_the_line_of_the_file() {
         let error = split("a: 1\n---\n# c\nb: 1\nb: 2\n")[1].load(&Caps::default()).unwrap_err();
         assert_eq!((error.line, error.column), (5, 1));
+    }
+
+    /// The scalars of each document, as the parser finds them in the whole text; `None` when that is broken.
+    fn whole(text: &str) -> Option<Vec<Vec<String>>> {
+        let mut found: Vec<Vec<String>> = Vec::new();
+        for event in granit_parser::Parser::new_from_str(text) {
+            match event.ok()?.0 {
+                granit_parser::Event::DocumentStart(..) => found.push(Vec::new()),
+                granit_parser::Event::Scalar(text, ..) => found.last_mut()?.push(text.into_owned()),
+                _ => {}
+            }
+        }
+        Some(found)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn documents_are_those_that_a_parser_finds(lines in prop::collection::vec(prop::sample::select(vec![
+            "---", "...", "--- # c", "... # c", "--- {x: 1}", "a: 1", "b: |", "  text", " ---", "- x", "# c", "", "%YAML 1.2", "---x", "c: [", "d]", "--- |", " ...",
+        ]), 0..12)) {
+            let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+            let documents = split(&text);
+            prop_assert_eq!(documents.iter().map(|document| document.text).collect::<String>(), text.clone());
+            if let Some(theirs) = whole(&text) {
+                let holds = |scalars: &Vec<String>| scalars.iter().any(|text| !text.is_empty() && text != "~");
+                let own = documents.iter().map(|document| whole(document.body().0).unwrap().concat());
+                let own: Vec<_> = own.filter(holds).collect();
+                prop_assert_eq!(own, theirs.into_iter().filter(holds).collect::<Vec<_>>(), "{}", text);
+                for (document, value) in documents.iter().zip(documents.iter().map(|document| document.load(&Caps::default()))) {
+                    prop_assert!(!document.is_empty() || value == Ok(Value::Null));
+                }
+            }
+        }
     }
 }

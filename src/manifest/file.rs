@@ -1,6 +1,7 @@
 //! Owns what one file of the repository holds: its objects, and everything in it that is none, each with its reason. Must
 //! never apply defaults: an identity is given as the file spells it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -82,11 +83,12 @@ impl ManifestFile {
             file.skip(0, 1, Reason::LfsPointer, Shows::default());
             return file;
         }
-        let documents = split(text);
-        if documents.len() > caps.documents {
+        let is_marker = |line: &&str| line.starts_with("---") || line.starts_with("...");
+        if text.lines().filter(is_marker).count() > caps.documents {
             file.skip(0, 1, Reason::TooManyDocuments(caps.documents), Shows::scan(text));
             return file;
         }
+        let documents = split(text);
         let conflicts = conflicts(text);
         for document in documents.iter().filter(|document| !document.is_empty()) {
             if conflicts.iter().any(|conflict| conflict.start < document.span.end && document.span.start < conflict.end)
@@ -126,7 +128,7 @@ impl ManifestFile {
         // Only the items of a List need to be looked for; a document's own line is known.
         let body = document.body();
         let tree = if items(&value).is_some() { Tree::read(body.0, caps).ok().flatten() } else { None };
-        let lines = Lines { document, body: body.0 };
+        let lines = Lines { document, body: body.0, last: Cell::default() };
         self.value(&value, &lines, tree.as_ref().map(|tree| &tree.root), &mut Vec::new());
     }
 
@@ -171,20 +173,24 @@ impl ManifestFile {
     }
 }
 
+/// Finds lines, going forward through a document.
 struct Lines<'d> {
     document: &'d Document<'d>,
     body: &'d str,
+    /// Where it was last asked, and the line there.
+    last: Cell<(usize, usize)>,
 }
 
 impl Lines<'_> {
     /// The line of the file on which a node begins, or the document's content.
     fn of(&self, node: Option<&Node>) -> u32 {
-        let before = node.and_then(|node| self.body.get(..node.start));
-        let line = match before {
-            Some(before) => self.document.first_line + before.matches('\n').count(),
-            None => self.document.content_line.unwrap_or(self.document.first_line),
+        let Some(node) = node else {
+            return narrow(self.document.content_line.unwrap_or(self.document.first_line));
         };
-        narrow(line)
+        let (start, line) = Some(self.last.get()).filter(|(last, _)| *last <= node.start).unwrap_or((0, 0));
+        let between = self.body.get(start..node.start).unwrap_or_default();
+        self.last.set((node.start, line + between.matches('\n').count()));
+        narrow(self.document.first_line + self.last.get().1)
     }
 }
 

@@ -22,6 +22,22 @@ pub struct Skip {
     pub shows: Shows,
 }
 
+impl Skip {
+    /// Whether it may hold objects of which not even the identity can be told.
+    pub fn hides_identity(&self) -> bool {
+        let readable = matches!(
+            self.reason,
+            Reason::NotAManifest
+                | Reason::Incomplete(_)
+                | Reason::NoName
+                | Reason::GenerateName
+                | Reason::BadIdentity(..)
+                | Reason::Kustomization
+        );
+        !readable && self.shows.is_empty()
+    }
+}
+
 /// Why something is not taken for a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -174,6 +190,14 @@ mod tests {
         assert!(!shows.includes(&id("no", "web")) && !shows.includes(&id("Service", "no")));
         assert_eq!(shows.names().collect::<Vec<_>>(), ["api", "web"]);
         assert!(Shows::scan("kind: A").is_empty());
+    }
+
+    #[test]
+    fn what_can_not_be_read_and_shows_nothing_hides_an_identity() {
+        let skip = |reason, text| Skip { document: 1, line: 1, reason, shows: Shows::scan(text) };
+        assert!(skip(Reason::LfsPointer, "").hides_identity() && skip(Reason::Template, "kind: A").hides_identity());
+        assert!(!skip(Reason::Template, "kind: A\nname: b").hides_identity());
+        assert!(!skip(Reason::NotAManifest, "").hides_identity());
     }
 
     #[test]

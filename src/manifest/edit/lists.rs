@@ -100,7 +100,7 @@ impl Planner<'_> {
         let mut parts = Parts::new(list.items.iter().map(|item| (item.start, item.node.end)));
         let mut items: Vec<Option<Value>> = Vec::with_capacity(from.len());
         for (position, (item, current)) in list.items.iter().zip(from).enumerate() {
-            let column = column(self.text, item.start);
+            let column = if list.flow { 0 } else { column(self.text, item.start) };
             let after = Some(if list.flow { item.start } else { item.start + 1 });
             let slot = Slot { after, column, dash: true, flow: list.flow };
             let wanted = pairs.to.get(position).copied().flatten().and_then(|position| to.get(position));

@@ -98,7 +98,9 @@ impl<'t> Planner<'t> {
             let Some((name, current)) = entry.name.as_deref().and_then(|name| from.get_key_value(name)) else {
                 continue;
             };
-            let slot = Slot { after: entry.colon, column: column(self.text, entry.start), dash: false, flow: map.flow };
+            // Between brackets no column matters, and lines may be very long.
+            let column = if map.flow { 0 } else { column(self.text, entry.start) };
+            let slot = Slot { after: entry.colon, column, dash: false, flow: map.flow };
             let outcome = self.below(PathElement::field(name), |own| match to.get(name) {
                 Some(wanted) => Some(own.value(&entry.node, slot, current, wanted, view.field(name))),
                 None if own.holds_aliased(&entry.node) || own.holds_aliased(&entry.key) => {
@@ -136,7 +138,6 @@ impl<'t> Planner<'t> {
             return self.replace(map.node, map.slot, &Value::Object(from.clone()), &new);
         }
         let Value::Object(added) = new else { return keep(map.node, map.slot, &Value::Object(value)) };
-        let column = map.entries.first().map_or(map.slot.column, |entry| column(self.text, entry.start));
         if map.flow {
             let context = self.context();
             let text = |(name, new): (&String, &Value)| {
@@ -146,6 +147,7 @@ impl<'t> Planner<'t> {
             self.flow_parts(map.node, &parts, added.into_iter().map(|text| (parts.last(), text)).collect());
         } else {
             self.remove_lines(&parts);
+            let column = map.entries.first().map_or(map.slot.column, |entry| column(self.text, entry.start));
             let mut text = String::new();
             for (name, new) in &added {
                 text += &format!("{}{:column$}", self.style.eol, "");

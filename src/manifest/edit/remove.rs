@@ -26,6 +26,9 @@ pub fn remove(bytes: &[u8], place: &Place) -> Result<Option<Vec<u8>>, Refusal> {
 
 /// The file without an item of a List; `None` when the whole document is to go.
 fn remove_item(file: &File<'_>, item: &[u32]) -> Result<Option<Vec<u8>>, Why> {
+    if item.is_empty() {
+        return Ok(None);
+    }
     let mut item = item;
     let tree = file.tree()?;
     let (list, position) = loop {

@@ -126,6 +126,8 @@ pub struct Skipped<'i> {
     pub line: u32,
     /// Why.
     pub reason: &'i Reason,
+    /// Whether it may hold objects of which not even the identity can be told.
+    pub hides_identity: bool,
 }
 
 impl fmt::Display for Skipped<'_> {
@@ -160,11 +162,11 @@ impl Slot {
     }
 
     pub fn named<'i>(&'i self, skip: &'i Skip) -> Skipped<'i> {
-        Skipped { path: &self.path, line: skip.line, reason: &skip.reason }
+        Skipped { path: &self.path, line: skip.line, reason: &skip.reason, hides_identity: skip.hides_identity() }
     }
 
     pub fn named_withheld(&self) -> Option<Skipped<'_>> {
-        self.withheld().map(|reason| Skipped { path: &self.path, line: 1, reason })
+        self.withheld().map(|reason| Skipped { path: &self.path, line: 1, reason, hides_identity: false })
     }
 
     pub fn skipped(&self) -> impl Iterator<Item = Skipped<'_>> {

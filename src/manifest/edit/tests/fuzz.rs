@@ -239,3 +239,65 @@ fn very_many_changes_at_once_and_after_each_other_give_what_was_wanted() {
     println!("{done} done, {} refused", refused.values().sum::<usize>());
     assert!(refused.values().sum::<usize>() * 100 <= done, "{refused:#?}");
 }
+
+/// Broken and mutilated files: whatever is still an object is edited and removed rightly, or refused.
+fn mutilated(rounds: usize, seed: u64) -> (usize, usize) {
+    let mut seed = seed;
+    let mut random = move |below: usize| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as usize % below.max(1)
+    };
+    let pieces = [
+        "\n", "  ", "-", "- ", ":", ": ", "#", " #", "\"", "'", "{", "}", "[", "]", ",", "|", ">", "&a ", "*a", "!x ",
+        "? ", "---\n", "...\n", "\t", "\r\n", "<<: ", "é", "\u{feff}",
+    ];
+    let (new, mut edited, mut refused) = (values(), 0, 0);
+    for name in FIXTURES {
+        let original: Vec<char> = fixture(name).chars().collect();
+        for _ in 0..rounds {
+            let mut text = original.clone();
+            for _ in 0..random(4) + 1 {
+                let start = random(text.len());
+                let end = (start + random(12)).min(text.len());
+                let with = if random(2) == 0 { "" } else { pieces[random(pieces.len())] };
+                text.splice(start..end, with.chars());
+            }
+            let text: String = text.into_iter().collect();
+            let path = RepoPath::parse("a.yaml").unwrap();
+            let file = crate::manifest::ManifestFile::read(path, text.as_bytes(), &Caps::default());
+            for manifest in &file.objects {
+                let at = &manifest.place;
+                let mut wanted = read(text.as_bytes(), at).unwrap();
+                let id = ObjectId::of(&wanted);
+                random_changes(&mut wanted, &new, &mut random);
+                if ObjectId::of(&wanted) != id {
+                    continue;
+                }
+                match edit(text.as_bytes(), at, &wanted, SchemaView::unknown()) {
+                    Ok(result) => {
+                        let got = read(&result.bytes, at).unwrap();
+                        assert!(got == normal(&wanted) || !result.skipped.is_empty(), "{wanted}\n{text}");
+                        edited += 1;
+                    }
+                    Err(_) => refused += 1,
+                }
+                let _ = remove(text.as_bytes(), at);
+            }
+        }
+    }
+    (edited, refused)
+}
+
+#[test]
+fn mutilated_files_are_edited_rightly_or_not_at_all() {
+    let (edited, refused) = mutilated(120, 3);
+    assert!(edited > 100 && refused * 10 < edited, "{edited} edited, {refused} refused");
+}
+
+#[test]
+#[ignore = "long"]
+fn very_many_mutilated_files_are_edited_rightly_or_not_at_all() {
+    let (edited, refused) = mutilated(10_000, 17);
+    println!("{edited} edited, {refused} refused");
+    assert!(refused * 10 < edited);
+}
