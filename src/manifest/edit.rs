@@ -159,7 +159,7 @@ impl<'t> File<'t> {
 
     fn tree(&self) -> Result<Tree, Why> {
         let tree = Tree::read(self.document.body().0, &Caps::default());
-        Ok(tree.map_err(|error| self.document.in_file(error))?.ok_or(Why::Gone)?)
+        tree.map_err(|error| self.document.in_file(error))?.ok_or(Why::Gone)
     }
 
     /// The file with another body in the document, read again: it has to say what is expected, and every other document
@@ -170,11 +170,9 @@ impl<'t> File<'t> {
         let after = self.text.get(self.document.span.end..).unwrap_or_default();
         let new = [before, body, after].concat();
         let documents = split(&new);
-        let others = |documents: &[Document<'_>]| -> Vec<String> {
-            let others = documents.iter().filter(|document| document.number != self.document.number);
-            others.map(|document| document.text.to_owned()).collect()
-        };
-        if others(&documents) != others(&self.documents) {
+        let other = |document: &&Document<'_>| document.number != self.document.number;
+        let texts = documents.iter().filter(other).map(|document| document.text);
+        if !texts.eq(self.documents.iter().filter(other).map(|document| document.text)) {
             return Err(Why::Wrong("other documents"));
         }
         let edited = documents.get(self.document.number - 1).map(|document| document.load(&Caps::default()));

@@ -111,8 +111,8 @@ impl ManifestFile {
             Ok(value) => value,
             Err(error) => {
                 let reason = match () {
+                    () if !(kustomization || has("apiVersion") && has("kind")) => Reason::NotAManifest,
                     () if has("{{") => Reason::Template,
-                    () if !kustomization && !(has("apiVersion") && has("kind")) => Reason::NotAManifest,
                     () => Reason::Broken(error),
                 };
                 return self.skip_document(document, reason, Shows::scan(document.text));
@@ -208,9 +208,6 @@ pub(super) fn items(value: &Value) -> Option<&Vec<Value>> {
 /// Identity and version of an object.
 fn identity(value: &Value) -> Result<(ObjectId, Arc<str>), Reason> {
     let is_set = |key: &str| value.get(key).is_some_and(|value| !value.is_null());
-    if value.get("sops").is_some_and(Value::is_object) {
-        return Err(Reason::Encrypted);
-    }
     match (is_set("apiVersion"), is_set("kind")) {
         (true, true) => {}
         // A chart, a settings file: only what has metadata was meant to be an object.
@@ -218,6 +215,9 @@ fn identity(value: &Value) -> Result<(ObjectId, Arc<str>), Reason> {
         (false, false) => return Err(Reason::NotAManifest),
         (true, false) => return Err(Reason::Incomplete("kind")),
         (false, true) => return Err(Reason::Incomplete("apiVersion")),
+    }
+    if value.get("sops").is_some_and(Value::is_object) {
+        return Err(Reason::Encrypted);
     }
     let api_version = text(value, "/apiVersion", "apiVersion", |text| {
         text.matches('/').count() <= 1 && text.split('/').all(|part| is_word(part, &['.', '-']))

@@ -272,7 +272,7 @@ impl Index {
             id: raw,
             digest: manifest.digest,
             version,
-            labels: Some(labels.into()).filter(|labels: &Box<str>| !labels.is_empty()),
+            labels: (!labels.is_empty()).then(|| labels.into()),
             document: manifest.place.document,
             line: manifest.place.line,
             prune_disabled: manifest.prune_disabled,

@@ -142,7 +142,8 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, String> {
         }
         _ => Some(text.into()),
     };
-    read.ok_or_else(|| format!("{text:?} is no !!{tag}"))
+    // The text itself may be a secret.
+    read.ok_or_else(|| format!("what stands here is no !!{tag}"))
 }
 
 /// The map key that a scalar without quotes is.

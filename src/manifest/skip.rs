@@ -118,10 +118,11 @@ pub struct Shows {
 impl Shows {
     /// What a document that can be read shows: its own kind and name.
     pub(super) fn of(value: &Value) -> Self {
-        let text = |pointer| value.pointer(pointer).and_then(Value::as_str).map(Box::from);
+        let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
+        let name = text("/metadata/name").filter(|name| !name.contains("{{"));
         Self {
-            kinds: text("/kind").into_iter().collect(),
-            names: text("/metadata/name").into_iter().filter(|name: &Box<str>| !name.contains("{{")).collect(),
+            kinds: text("/kind").map(Box::from).into_iter().collect(),
+            names: name.map(Box::from).into_iter().collect(),
         }
     }
 

@@ -59,6 +59,8 @@ fn what_is_no_manifest_has_its_reason() {
         ("compose.yaml", "services:\n  web:\n    image: x\n".to_owned(), Reason::NotAManifest),
         ("Chart.yaml", "apiVersion: v2\nname: x\nversion: 1.0.0\n".to_owned(), Reason::NotAManifest),
         (".github/workflows/ci.yml", "on: push\njobs: {kind: {runs-on: x}}\n".to_owned(), Reason::NotAManifest),
+        ("secrets.yaml", "kind: x\nsops: {mac: x}\n".to_owned(), Reason::NotAManifest),
+        ("values.yaml", "# of this kind\n{{ x }}: 1\n".to_owned(), Reason::NotAManifest),
         ("package.json", "{\"name\": \"x\"}\n".to_owned(), Reason::NotAManifest),
         ("list.json", "[{\"kind\": \"x\"}]\n".to_owned(), Reason::NotAManifest),
         ("a.yaml", "apiVersion: v1\nmetadata: {name: x}\n".to_owned(), Reason::Incomplete("kind")),

@@ -83,9 +83,8 @@ fn values() -> Vec<Value> {
 }
 
 fn comments(text: &str) -> Vec<String> {
-    let mut parser = granit_parser::Parser::new_from_str(text.trim_start_matches('\u{feff}'));
     let mut found = Vec::new();
-    while let Some(event) = parser.next() {
+    for event in granit_parser::Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
         if let granit_parser::Event::Comment(text, _) = event.unwrap().0 {
             found.push(text.into_owned());
         }
