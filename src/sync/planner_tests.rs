@@ -363,6 +363,33 @@ fn decision_3_a_suspended_rule_still_covers_its_fields() {
 }
 
 #[test]
+fn decision_3_a_suspended_rule_keeps_what_we_own_and_nothing_of_others() {
+    let with = |image: &str, path: Option<&str>| {
+        let mut object = deployment(1, image);
+        if let Some(path) = path {
+            object["spec"]["template"]["spec"]["containers"][0]["terminationMessagePath"] = path.into();
+        }
+        object
+    };
+    let mut case = Case::new(rule(&["git suspend: true; filters: [/spec/template]", "kubernetes"]))
+        .deployment()
+        .git(deployment(3, "web:2"))
+        .ours(with("web:1", None));
+    case.live.as_mut().unwrap()["spec"] = with("web:1", Some("/theirs"))["spec"].clone();
+    let container = &case.applied()["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(*container, json!({"name": "web", "image": "web:1"}));
+}
+
+#[test]
+fn a_zero_value_that_the_server_drops_stays_in_the_manifest() {
+    let mut manifest = deployment(2, "web:1");
+    manifest["spec"]["template"]["spec"]["hostNetwork"] = false.into();
+    let case = Case::new(rule(&["git"])).deployment().git(manifest.clone()).theirs(deployment(5, "web:1"));
+    manifest["spec"]["replicas"] = 5.into();
+    assert_eq!(case.written(), manifest);
+}
+
+#[test]
 fn decision_9_what_may_hide_a_manifest_is_no_absence() {
     let object = config_map(json!({"a": "1"}));
     let mut case = Case::new(rule(&["kubernetes"])).ours(object.clone()).agreed(&object);

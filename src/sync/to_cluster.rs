@@ -106,9 +106,14 @@ fn to_apply(
     }
     let mut object = ours.project(&cleaned, view);
     let mut any = !ours.is_empty();
-    for path in own.paths().into_iter().filter(|path| directions.way(path) == Way::Idle) {
-        if let Some(value) = compare::get(live, &path, view) {
-            any |= compare::set(&mut object, &path, value.clone(), view).is_ok();
+    let idle = own.filter(|path| directions.way(path) == Way::Idle).paths();
+    for (position, path) in idle.iter().enumerate() {
+        // The mark of a list item stands before what is owned of it: taken by itself it would take the whole item.
+        if idle.get(position + 1).is_some_and(|next| path.covers(next)) {
+            continue;
+        }
+        if let Some(value) = compare::get(live, path, view) {
+            any |= compare::set(&mut object, path, value.clone(), view).is_ok();
         }
     }
     if any {

@@ -202,6 +202,11 @@ impl Writing<'_> {
         for (key, value) in manifest.into_iter().flatten() {
             let below = path.child(PathElement::field(key));
             let there = live.and_then(|live| live.get(key));
+            // The server drops some zero values instead of storing them: missing then says the same.
+            if there.is_none() && defaults::is_dropped(view, key, value) {
+                merged.insert(key.clone(), value.clone());
+                continue;
+            }
             if let Some(value) = self.merge(Some(value), there, view.field(key), &below) {
                 merged.insert(key.clone(), value);
             }
