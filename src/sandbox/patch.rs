@@ -77,6 +77,11 @@ fn merge_map(mut map: Map<String, Value>, patch: &Map<String, Value>, of: &Type)
     if let Some(kept) = patch.get(RETAIN_KEYS).and_then(Value::as_array) {
         map.retain(|key, _| kept.iter().any(|one| one.as_str() == Some(key)));
     }
+    let before: Vec<(&str, Vec<Value>)> = patch
+        .keys()
+        .filter_map(|key| key.strip_prefix(ORDER))
+        .filter_map(|name| Some((name, map.get(name)?.as_array()?.clone())))
+        .collect();
     for (key, value) in patch {
         if key.starts_with('$') {
             continue;
@@ -126,7 +131,8 @@ fn merge_map(mut map: Map<String, Value>, patch: &Map<String, Value>, of: &Type)
             && let (Some(Value::Array(live)), Value::Array(order)) = (map.get_mut(name), value)
         {
             let merge_key = types().field(of, name).and_then(|field| field.merges.clone()).flatten();
-            *live = ordered(std::mem::take(live), order, merge_key.as_deref());
+            let before = before.iter().find(|(found, _)| *found == name).map_or(&[][..], |(_, items)| items);
+            *live = ordered(std::mem::take(live), order, before, merge_key.as_deref());
         }
     }
     Ok(map)
@@ -145,9 +151,10 @@ fn merge_list(mut live: Vec<Value>, patch: &[Value], field: Option<&Field>, of: 
         Type::List(item) => item,
         _ => &Type::Any,
     };
+    let before = live.clone();
     let Some(merge_key) = field.and_then(|field| field.merges.clone()).flatten() else {
         live.extend(patch.iter().filter(|item| !live.contains(item)).cloned().collect::<Vec<_>>());
-        return Ok(live);
+        return Ok(ordered(live, patch, &before, None));
     };
     let directive = |item: &Value| item.get(DIRECTIVE).and_then(Value::as_str).map(String::from);
     if patch.iter().any(|item| directive(item).as_deref() == Some("replace")) {
@@ -169,31 +176,33 @@ fn merge_list(mut live: Vec<Value>, patch: &[Value], field: Option<&Field>, of: 
             (_, _, other) => live.push(other.clone()),
         }
     }
-    Ok(live)
+    Ok(ordered(live, patch, &before, Some(&merge_key)))
 }
 
-/// Items that `order` names in its order; the others where they stood, as far as that can be told.
-fn ordered(items: Vec<Value>, order: &[Value], merge_key: Option<&str>) -> Vec<Value> {
+/// The items that `order` names in its order, before those that it does not name; an item of these comes first only where
+/// it stood first in `before`.
+fn ordered(items: Vec<Value>, order: &[Value], before: &[Value], merge_key: Option<&str>) -> Vec<Value> {
     let key = |item: &Value| match merge_key {
         Some(key) => item.get(key).cloned().unwrap_or_default(),
         None => item.clone(),
     };
-    let keys: Vec<_> = items.iter().map(key).collect();
-    let place = |item: &Value| keys.iter().position(|one| *one == key(item));
-    let rank = |item: &Value| order.iter().position(|one| key(one) == key(item));
-    let (mut named, others): (Vec<_>, Vec<_>) = items.iter().cloned().partition(|item| rank(item).is_some());
-    named.sort_by_key(&rank);
+    let place = |items: &[Value], item: &Value| items.iter().position(|one| key(one) == key(item));
+    let total = items.len();
+    let (mut named, mut others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| place(order, item).is_some());
+    named.sort_by_key(|item| place(order, item));
+    others.sort_by_key(|item| place(before, item));
     let (mut named, mut others) = (named.into_iter().peekable(), others.into_iter().peekable());
-    let mut sorted = Vec::with_capacity(items.len());
-    loop {
-        let take_named = match (named.peek(), others.peek()) {
-            (None, None) => return sorted,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (Some(a), Some(b)) => place(a) < place(b),
+    let mut sorted = Vec::with_capacity(total);
+    while sorted.len() < total {
+        let other_first = match (others.peek(), named.peek()) {
+            (Some(other), Some(named)) => {
+                place(before, other).zip(place(before, named)).is_some_and(|(other, named)| other < named)
+            }
+            (other, _) => other.is_some(),
         };
-        sorted.extend(if take_named { named.next() } else { others.next() });
+        sorted.extend(if other_first { others.next() } else { named.next() });
     }
+    sorted
 }
 
 #[cfg(test)]
@@ -219,7 +228,7 @@ mod tests {
                                 "ports": [{"containerPort": 80, "name": "http"}]}, {"name": "c"}]));
         let wanted = pod(json!([{"name": "a", "image": "2", "env": [{"name": "Y"}],
                                  "ports": [{"containerPort": 80, "protocol": "TCP", "name": "http"}]},
-                                {"name": "b"}, {"name": "c"}]));
+                                {"name": "c"}, {"name": "b"}]));
         assert_eq!(deployment(&live, patch), wanted);
     }
 
