@@ -71,7 +71,7 @@ impl Cause {
 }
 
 /// JSON as Go writes it: keys of maps sorted.
-fn go_json(value: &Value) -> String {
+pub(super) fn go_json(value: &Value) -> String {
     fn sorted(value: &Value) -> Value {
         match value {
             Value::Object(map) => {
@@ -136,7 +136,7 @@ impl Status {
 
     pub(super) fn unsupported_body() -> Self {
         let message = "the body of the request was in an unknown format - accepted media types include: application/json, \
-                       application/yaml";
+                       application/yaml, application/vnd.kubernetes.protobuf";
         Self::new(415, "UnsupportedMediaType", message)
     }
 

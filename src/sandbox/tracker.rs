@@ -8,7 +8,7 @@ use crate::object::{FieldPath, FieldSet, SchemaView};
 use super::compare::{Comparison, compare};
 use super::managers::{Entry, ManagerId, Managers};
 use super::merge::{fields_of, merge, remove, with_parents};
-use super::status::Status;
+use super::status::{Status, go_json};
 
 /// Fields of `metadata` that nobody can own, besides `apiVersion` and `kind`.
 const UNOWNED_METADATA: &[&str] = &[
@@ -22,6 +22,11 @@ const UNOWNED_METADATA: &[&str] = &[
     "managedFields",
     "resourceVersion",
 ];
+
+/// The manager as which kubectl applies server-side.
+const KUBECTL: &str = "kubectl";
+/// Where kubectl notes what it applied from the client's side.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// One write, as far as ownership is concerned.
 pub(super) struct Tracker<'a> {
@@ -111,10 +116,22 @@ impl Tracker<'_> {
         if managers.is_empty() {
             managers = self.update(empty, live, managers, "before-first-apply");
         }
+        let applied = self.apply_or_adopt(live, config, managers, manager, force)?;
+        Ok(if manager == KUBECTL { with_last_applied(applied, live, config) } else { applied })
+    }
+
+    fn apply_or_adopt(
+        &self,
+        live: &Value,
+        config: &Value,
+        managers: Managers,
+        manager: &str,
+        force: bool,
+    ) -> Result<Applied, Status> {
         match self.try_apply(live, config, managers.clone(), manager, force) {
             Ok(applied) => Ok(applied),
             // kubectl's own client-side apply is no other owner to its server-side apply.
-            Err(conflicts) if manager == "kubectl" => {
+            Err(conflicts) if manager == KUBECTL => {
                 let allowed = self.last_applied(live);
                 let rest: Vec<_> = conflicts.into_iter().filter(|(_, path)| !allowed.contains(path)).collect();
                 if rest.is_empty() {
@@ -181,13 +198,29 @@ impl Tracker<'_> {
 
     /// The fields that client-side apply declared and that still have that value.
     fn last_applied(&self, live: &Value) -> FieldSet {
-        let text = live.pointer("/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration");
+        let text = live.pointer("/metadata/annotations").and_then(|annotations| annotations.get(LAST_APPLIED));
         let Some(declared) = text.and_then(Value::as_str).and_then(|text| serde_json::from_str::<Value>(text).ok())
         else {
             return FieldSet::new();
         };
         let compared = compare(&declared, live, self.view);
         fields_of(&declared, self.view).subtract(&compared.changed()).subtract(&compared.removed)
+    }
+}
+
+/// kubectl's note, where there is one, follows its server-side apply; nobody owns that change.
+fn with_last_applied(applied: Applied, live: &Value, config: &Value) -> Applied {
+    let mut noted = config.clone();
+    if let Some(annotations) = noted.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove(LAST_APPLIED);
+    }
+    let mut object = applied.object.clone().unwrap_or_else(|| live.clone());
+    match object.pointer_mut("/metadata/annotations").and_then(|annotations| annotations.get_mut(LAST_APPLIED)) {
+        Some(note) => {
+            *note = format!("{}\n", go_json(&noted)).into();
+            Applied { object: Some(object), ..applied }
+        }
+        None => applied,
     }
 }
 
