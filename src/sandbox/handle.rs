@@ -6,6 +6,8 @@ use axum::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use axum::http::{HeaderMap, Method, Response};
 use serde_json::{Value, json};
 
+use crate::manifest;
+
 use super::kinds::Resource;
 use super::kinds::Subresource;
 use super::list::{list, selector};
@@ -17,7 +19,7 @@ use super::status::{Cause, Status};
 use super::store::{DeleteOptions, Written, scale_of};
 use super::watch::Watch;
 use super::write::{Body, Target};
-use super::{discovery, openapi};
+use super::{discovery, openapi, protobuf};
 
 /// Larger bodies are refused, as by a real server.
 const MAX_BODY: usize = 3 << 20;
@@ -199,6 +201,8 @@ impl Call<'_> {
                 ))
             }),
             "application/yaml" => yaml(&self.body),
+            protobuf::MEDIA_TYPE => protobuf::read(&self.body, type_name(target))
+                .ok_or_else(|| Status::bad_request("the body of the request is no protobuf of this kind")),
             _ => Err(Status::unsupported_body()),
         }
     }
@@ -218,6 +222,10 @@ impl Call<'_> {
     }
 
     fn delete_options(&self) -> Result<DeleteOptions, Status> {
+        if self.media_type() == protobuf::MEDIA_TYPE && !self.body.is_empty() {
+            // Not read, so its preconditions would be lost.
+            return Err(Status::unsupported_body());
+        }
         let body: Value = if self.body.is_empty() {
             Value::Null
         } else {
@@ -248,14 +256,27 @@ fn written_response(form: Form, target: &Target, written: Written) -> Response<H
     response
 }
 
+fn type_name(target: &Target) -> &'static str {
+    match target.subresource {
+        Some(Subresource::Scale) => "io.k8s.api.autoscaling.v1.Scale",
+        _ => target.resource.type_name,
+    }
+}
+
 /// A body that may be JSON or YAML.
 fn yaml(body: &[u8]) -> Result<Value, Status> {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return map_only(value);
     }
-    let value = serde_yaml::from_slice(body)
-        .map_err(|error| Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: {error}")))?;
-    map_only(value)
+    let refused =
+        |why: String| Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: yaml: {why}"));
+    let text = std::str::from_utf8(body).map_err(|error| refused(error.to_string()))?;
+    let caps = manifest::Caps::default();
+    let document = manifest::split(text).into_iter().find(|document| !document.is_empty());
+    match document.map(|document| document.load(&caps)).transpose() {
+        Ok(value) => map_only(value.unwrap_or_default()),
+        Err(error) => Err(refused(error.to_string())),
+    }
 }
 
 fn map_only(value: Value) -> Result<Value, Status> {

@@ -27,6 +27,7 @@ mod managers;
 mod merge;
 mod openapi;
 mod patch;
+mod protobuf;
 mod quantity;
 mod respond;
 mod route;

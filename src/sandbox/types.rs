@@ -38,6 +38,8 @@ pub(super) enum Type {
 pub(super) struct Struct {
     /// As Go calls it, for example `DeploymentSpec`.
     pub name: String,
+    /// As the documents call it, for example `io.k8s.api.apps.v1.DeploymentSpec`.
+    pub full_name: String,
     pub fields: BTreeMap<String, Field>,
 }
 
@@ -62,7 +64,7 @@ pub(super) struct Types {
 
 /// The file behind everything that the sandbox knows of types: `documents` (per group-version the roots and the paths
 /// that take a PATCH), `keptZeros` (per type the fields whose zero value is kept), `schemas` (as `/openapi/v3` of
-/// kube-apiserver 1.36.3 serves them, without descriptions).
+/// kube-apiserver 1.36.3 serves them, without descriptions), `wire` (per type the numbers of its fields in protobuf).
 pub(super) fn fixture() -> &'static Value {
     static FIXTURE: LazyLock<Value> =
         // Part of the program and read by every test, so it never fails to parse.
@@ -105,7 +107,8 @@ impl Types {
             let kept = fixture.pointer(&format!("/keptZeros/{name}")).and_then(Value::as_array);
             let fields = types.fields_of(schema, kept.map_or(&[], Vec::as_slice));
             if let Some(slot) = types.structs.get_mut(number) {
-                *slot = Struct { name: name.rsplit('.').next().unwrap_or(name).to_owned(), fields };
+                let short = name.rsplit('.').next().unwrap_or(name).to_owned();
+                *slot = Struct { name: short, full_name: name.clone(), fields };
             }
         }
         types
