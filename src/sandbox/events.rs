@@ -30,7 +30,11 @@ pub(super) fn from_stored(resource: &Resource, object: Value) -> Value {
         return object;
     }
     let name = |key: &str| NAMES.iter().find(|(core, _)| *core == key).map(|(_, other)| *other);
-    renamed(object, &resource.api_version(), name)
+    let mut event = renamed(object, &resource.api_version(), name);
+    if let Value::Object(event) = &mut event {
+        event.retain(|key, value| !key.starts_with("reporting") || value.as_str() != Some(""));
+    }
+    event
 }
 
 /// An object as it is stored, from how this resource spells it. What is always written in an Event is added.

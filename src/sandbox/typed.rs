@@ -45,7 +45,8 @@ impl Checker {
         match (of, value) {
             (_, Value::Null) | (Type::Any, _) => Ok(()),
             (Type::Struct(_), Value::Object(map)) => {
-                for (name, value) in map {
+                let sorted: std::collections::BTreeMap<_, _> = map.iter().collect();
+                for (name, value) in sorted {
                     let Some(field) = types().field(of, name) else {
                         return Err(format!("{}.{name}: field not declared in schema", self.at()));
                     };

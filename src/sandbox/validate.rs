@@ -39,6 +39,15 @@ pub(super) fn refusals(resource: &Resource, object: &Value, live: Option<&Value>
     {
         immutable("type", object.get("type"), live.get("type"), &mut causes);
     }
+    if resource.is("Secret") {
+        let needed: &[&str] = match object.get("type").and_then(Value::as_str).unwrap_or("") {
+            "kubernetes.io/tls" => &["tls.crt", "tls.key"],
+            "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
+            _ => &[],
+        };
+        let missing = needed.iter().filter(|key| object.get("data").and_then(|data| data.get(**key)).is_none());
+        causes.extend(missing.map(|key| Cause::required(format!("data[{key}]"), "")));
+    }
     causes
 }
 

@@ -127,6 +127,7 @@ impl Writer<'_> {
         let tracker = self.tracker(&reset);
         let managers = tracker.update(&empty, &object, tracker.starting(&empty, &object), &self.asked.manager);
         managers.write(&mut object);
+        self.finish_birth(&mut object);
         self.checked(&object, None)?;
         Ok(Prepared { object, warnings })
     }
@@ -150,6 +151,7 @@ impl Writer<'_> {
         defaults::fill(self.resource(), &mut object);
         self.give_birth(&mut object, uid);
         applied.managers.write(&mut object);
+        self.finish_birth(&mut object);
         self.checked(&object, None)?;
         Ok(Prepared { object, warnings: Vec::new() })
     }
@@ -282,6 +284,9 @@ impl Writer<'_> {
 
     fn decoded_patch(&self, mut result: Value) -> Result<(Value, Vec<String>), Status> {
         let shown = result.clone();
+        if text(&result, "/kind") != self.kind() || text(&result, "/apiVersion") != self.api_version() {
+            return Err(Status::invalid_patch(&shown, "a patch may not change apiVersion and kind"));
+        }
         if let Value::Object(result) = &mut result {
             result.insert("kind".into(), self.kind().into());
             result.insert("apiVersion".into(), self.api_version().into());
@@ -391,13 +396,19 @@ impl Writer<'_> {
         }
         let Value::Object(object) = object else { return };
         match self.resource().kind.as_str() {
-            "Namespace" => {
-                object.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
-                object.insert("status".into(), json!({"phase": "Active"}));
-            }
             "Service" => drop(object.insert("status".into(), json!({"loadBalancer": {}}))),
-            "Deployment" => drop(object.insert("status".into(), json!({}))),
+            "Deployment" | "Namespace" => drop(object.insert("status".into(), json!({}))),
             _ => {}
+        }
+    }
+
+    /// What the server adds to a new object by itself, and nobody owns.
+    fn finish_birth(&self, object: &mut Value) {
+        if self.resource().is("Namespace")
+            && let Value::Object(object) = object
+        {
+            object.insert("spec".into(), json!({"finalizers": ["kubernetes"]}));
+            object.insert("status".into(), json!({"phase": "Active"}));
         }
     }
 
