@@ -28,6 +28,8 @@ impl Deletes {
     /// Why the set is held, and what releases it.
     pub fn admit(&mut self, rule: &Rule, side: Side, count: usize, size: usize, now: Instant) -> Result<(), String> {
         let done = self.within_window(rule.index, side, now);
+        // After a reload nothing is known of the size until the objects were planned again; these at least belong to it.
+        let size = size.max(count);
         let before = size + done;
         let Some(limit) = rule.deletes.held_from(before) else { return Ok(()) };
         let remedy = format!("raise `limits.deletes` of rule {} to let them go", rule.name);
@@ -43,9 +45,9 @@ impl Deletes {
         Ok(())
     }
 
-    /// Counts deletes that are carried out.
-    pub fn count(&mut self, rule: RuleIndex, side: Side, count: usize, now: Instant) {
-        self.done.entry((rule, side)).or_default().extend(std::iter::repeat_n(now, count));
+    /// Counts a delete that was carried out.
+    pub fn count(&mut self, rule: RuleIndex, side: Side, now: Instant) {
+        self.done.entry((rule, side)).or_default().push_back(now);
     }
 
     /// Rule positions mean something else after a reload.

@@ -20,8 +20,8 @@ pub struct Entry {
     pub uid: Arc<str>,
     /// Its resourceVersion.
     pub version: Box<str>,
-    /// Digest of what a plan depends on.
-    pub digest: Digest,
+    /// Digest of what a plan depends on; `None` when it is to be planned whatever it shows.
+    pub digest: Option<Digest>,
     /// UID of its Namespace when it was seen.
     pub namespace_uid: Option<Arc<str>>,
     /// The listing in which it was last seen.
@@ -92,14 +92,14 @@ impl LiveTable {
         let listing = self.kinds.get(id.group_kind()).map_or(0, |(_, listing)| *listing);
         let is_listing = self.watched(id.group_kind()) == Some(&Watched::Listing);
         let uid = text("/metadata/uid");
+        // Of its former life too: a response to our creation may come before the last events of what it replaced.
         if let Some(entry) = self.entries.get_mut(id)
-            && *entry.uid == *uid
             && is_older(version, &entry.version)
         {
             entry.listing = listing;
             return if is_listing { Sighting::Stale } else { Sighting::Unchanged };
         }
-        let digest = digest(object, manager, self.with_status);
+        let digest = Some(digest(object, manager, self.with_status));
         let namespace = id.namespace().and_then(|namespace| self.namespaces.get(namespace));
         let entry = Entry {
             uid: uid.into(),
@@ -162,10 +162,12 @@ impl LiveTable {
     }
 
     /// Every kind for which `listed` says yes is listed anew: what is known of the objects stays until the lists show
-    /// otherwise.
+    /// otherwise, and what they show is news even if it is the same.
     pub fn expect_again(&mut self, listed: impl Fn(&GroupKind) -> bool) {
         let again = self.kinds.iter_mut().filter(|(kind, _)| listed(kind));
         again.for_each(|(_, (watched, _))| *watched = Watched::Listing);
+        let entries = self.entries.iter_mut().filter(|(id, _)| listed(id.group_kind()));
+        entries.for_each(|(_, entry)| entry.digest = None);
     }
 
     /// Whether any list is still being read.

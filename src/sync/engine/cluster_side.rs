@@ -1,6 +1,8 @@
 //! Owns what the engine does with events of the cluster. Must never plan before Git was read: until then the watches
 //! wait.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::cluster::{Cluster, ClusterEvent};
@@ -11,12 +13,13 @@ use crate::rules::{Candidate, Filter};
 use super::super::clock::Clock;
 use super::super::live::Sighting;
 use super::super::planner::labels;
+use super::git_side::Recency;
 use super::{Engine, IN_FLIGHT};
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Whether events are taken now; otherwise their queue fills and pushes back on the watches.
     pub(super) fn takes_events(&self) -> bool {
-        self.head_read && self.flights.len() < IN_FLIGHT
+        self.head_read && self.recency == Recency::Current && self.flights.len() < IN_FLIGHT
     }
 
     pub(super) fn take_events(&mut self) -> bool {
@@ -57,8 +60,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
     }
 
-    /// Plans the manifests of a kind that the watch has not shown.
+    /// Plans the manifests of a kind that the watch has not shown, and what waited for its list.
     fn push_unseen(&mut self, kind: &GroupKind) {
+        let (waited, others) = std::mem::take(&mut self.unlisted).into_iter().partition(|id| id.group_kind() == kind);
+        self.unlisted = others;
+        let waited: BTreeSet<ObjectId> = waited;
+        waited.into_iter().for_each(|id| self.queue.push(id));
         let of_kind = self.index.objects().filter(|id| id.group_kind() == kind);
         let mut unseen: Vec<ObjectId> = of_kind.filter(|id| self.live.get(id).is_none()).cloned().collect();
         unseen.sort();
@@ -150,6 +157,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.live.with_status = self.rules.rules.iter().flat_map(|rule| &rule.filters).any(Filter::is_status);
         let is_kept = |kind: &GroupKind| is_container(kind) || wanted.binary_search(kind).is_ok();
         self.live.keep_kinds(is_kept);
+        self.unlisted.retain(|id| is_kept(id.group_kind()));
         let containers =
             [GroupKind::new("", "Namespace"), GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")];
         let served = containers.iter().filter(|kind| self.kinds.get(kind).is_some());

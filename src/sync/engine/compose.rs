@@ -35,6 +35,8 @@ pub(super) struct Composer {
     gone: BTreeSet<RepoPath>,
     /// Objects that had no manifest before.
     added: BTreeSet<ObjectId>,
+    /// Set when the rules changed meanwhile: what is composed is thrown away and begun anew.
+    outdated: bool,
 }
 
 /// An existing file that was read for a new manifest, and the object that waits for it.
@@ -60,23 +62,35 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn continue_composing(&mut self) {
-        let Git::Composing(composer) = &mut self.git else { return };
-        let mut next = Vec::new();
-        while composer.reading.len() < IN_FLIGHT
-            && let Some(id) = composer.waiting.pop_first()
-        {
-            composer.reading.insert(id.clone());
-            next.push(id);
-        }
-        for id in next {
+        while let Some(id) = self.next_to_compose() {
             // An object in flight is planned when it lands; its edit goes into the next commit.
             let was_in_flight = self.flights.contains_key(&id);
             self.start(id.clone(), None, true);
-            if was_in_flight || !self.flights.contains_key(&id) {
-                self.composed_without(&id);
+            if !was_in_flight
+                && self.flights.contains_key(&id)
+                && let Git::Composing(composer) = &mut self.git
+            {
+                composer.reading.insert(id);
             }
         }
         self.finish_composing();
+    }
+
+    fn next_to_compose(&mut self) -> Option<ObjectId> {
+        let Git::Composing(composer) = &mut self.git else { return None };
+        if composer.reading.len() < IN_FLIGHT { composer.waiting.pop_first() } else { None }
+    }
+
+    /// What is being composed was planned by rules that are no longer in force.
+    pub(super) fn outdate_composing(&mut self) {
+        if let Git::Composing(composer) = &mut self.git {
+            composer.outdated = true;
+            composer.waiting.clear();
+        }
+    }
+
+    fn is_composing(&self, id: &ObjectId) -> bool {
+        matches!(&self.git, Git::Composing(composer) if composer.reading.contains(id))
     }
 
     /// The object takes no part in the commit.
@@ -91,9 +105,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Both sides of an object of the batch were read: its edit goes into the commit.
     pub(super) fn compose(&mut self, plan: Plan, observed: Observed) {
         self.stand(&plan, &observed);
-        let Git::Composing(mut composer) = std::mem::take(&mut self.git) else {
+        if !self.is_composing(&plan.id) {
             return self.queue.push(plan.id);
-        };
+        }
+        let Git::Composing(mut composer) = std::mem::take(&mut self.git) else { return };
         if let Some((path, blob)) = self.file_to_load(&composer, &plan) {
             self.git = Git::Composing(composer);
             return self.load(path, blob, plan, observed);
@@ -139,7 +154,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 return self.composed_without(&plan.id);
             }
         };
-        if let Git::Composing(composer) = &mut self.git {
+        if let Git::Composing(composer) = &mut self.git
+            && composer.reading.contains(&plan.id)
+        {
             composer.files.entry(path).or_insert(bytes);
         }
         self.compose(plan, observed);
@@ -216,6 +233,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             None => (path, None),
         };
         let text = text.unwrap_or_else(|| manifest::render(object).into_bytes());
+        if let Some(other) = self.in_the_way(composer, path) {
+            return Err(format!("{path} cannot take a manifest: {other} is in the way; give the rule another `path`"));
+        }
         let there = composer.files.get(path).cloned();
         match there {
             Some(bytes) => {
@@ -228,6 +248,28 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             None => Ok((path.clone(), text)),
         }
+    }
+
+    /// What keeps a file from being written at this path: something there that is never read, a file where a folder is
+    /// wanted, a folder where the file is wanted. One such path must not hold up a whole commit.
+    fn in_the_way(&self, composer: &Composer, path: &RepoPath) -> Option<RepoPath> {
+        let is_file = |path: &RepoPath| {
+            self.blobs.contains_key(path) || self.unreadable.contains(path) || composer.files.contains_key(path)
+        };
+        if self.unreadable.contains(path) && !self.blobs.contains_key(path) {
+            return Some(path.clone());
+        }
+        let mut folder = path.parent();
+        while let Some(at) = folder {
+            if is_file(&at) {
+                return Some(at);
+            }
+            folder = at.parent();
+        }
+        let below = |other: &&RepoPath| *other != path && other.starts_with(path.as_str());
+        let after = self.blobs.range::<RepoPath, _>(path..).map(|(other, _)| other);
+        let mut alike = after.take_while(|other| other.as_str().starts_with(path.as_str()));
+        alike.find(below).or_else(|| composer.files.keys().find(below)).cloned()
     }
 
     /// The bytes that the manifest had before it was removed, edited to what it says now.
@@ -255,13 +297,17 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return;
         }
         let Git::Composing(mut composer) = std::mem::take(&mut self.git) else { return };
+        if composer.outdated || !self.active {
+            let now = self.clock.now();
+            return composer.ids.into_iter().for_each(|id| self.batch.add(id, now));
+        }
         self.take_removals(&mut composer);
         let Composer { ids, files, changes, texts, gone, added, .. } = *composer;
         let mut writes: Vec<FileWrite> =
             files.into_iter().map(|(path, bytes)| FileWrite { path, bytes: Some(bytes) }).collect();
         writes.extend(gone.into_iter().map(|path| FileWrite { path, bytes: None }));
         if writes.is_empty() {
-            return self.nothing_to_push(Sent::default());
+            return self.nothing_to_push();
         }
         let cluster = self.live.namespace("kube-system").map(|namespace| namespace.uid.to_string());
         let message =
@@ -279,7 +325,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Removals of one rule go together or are held together.
     fn take_removals(&mut self, composer: &mut Composer) {
         let now = self.clock.now();
-        for (index, mut removals) in std::mem::take(&mut composer.removals) {
+        let mut admitted: Vec<(RuleIndex, Removal)> = Vec::new();
+        for (index, removals) in std::mem::take(&mut composer.removals) {
             let Some(rule) = self.rules.rules.get(index) else { continue };
             let net = removals.len().saturating_sub(composer.written.get(&index).copied().unwrap_or_default());
             if net > 0
@@ -291,12 +338,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     .for_each(|removal| self.leave(&removal.id, Side::Git, Verb::Held, Some(index), reason.clone()));
                 continue;
             }
-            // From the back, so that the numbers of documents before it stay true.
-            removals.sort_by(|a, b| b.place.cmp(&a.place));
-            for removal in removals {
-                if let Err(reason) = self.remove(composer, &removal, index) {
-                    self.leave(&removal.id, Side::Git, Verb::Held, Some(index), reason);
-                }
+            admitted.extend(removals.into_iter().map(|removal| (index, removal)));
+        }
+        // From the back, whichever rule asked for it, so that the numbers of documents before it stay true.
+        admitted.sort_by(|(_, a), (_, b)| b.place.cmp(&a.place));
+        for (index, removal) in admitted {
+            if let Err(reason) = self.remove(composer, &removal, index) {
+                self.leave(&removal.id, Side::Git, Verb::Held, Some(index), reason);
             }
         }
     }

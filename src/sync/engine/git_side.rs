@@ -45,6 +45,17 @@ impl Git {
     }
 }
 
+/// Whether Git was read since we took over: a fetch that began before shows nothing of what the former leader did last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recency {
+    /// It was.
+    Current,
+    /// A fetch must begin; nothing is planned until it was read.
+    Due,
+    /// That fetch is under way.
+    Asked,
+}
+
 /// One file that a read found.
 pub(super) struct ReadFile {
     path: RepoPath,
@@ -74,8 +85,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return false;
         }
         let now = self.clock.now();
-        if self.next_fetch <= now && (self.mode == Mode::Run || !self.head_read || self.batch.failures > 0) {
+        if self.next_fetch <= now && self.wants_fetch() {
             self.git = Git::Fetching;
+            // From its beginning, so that who asks for another one meanwhile gets it.
+            self.next_fetch = now + self.rules.interval;
+            if self.recency == Recency::Due {
+                self.recency = Recency::Asked;
+            }
             let fetched = self.remote.fetch();
             self.tasks.push(Box::pin(async move { Done::Git(GitDone::Fetched(fetched.await)) }));
             return true;
@@ -85,6 +101,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return true;
         }
         false
+    }
+
+    /// Whether the remote is to be asked again, sooner or later.
+    pub(super) fn wants_fetch(&self) -> bool {
+        self.mode == Mode::Run || !self.head_read || self.batch.failures > 0 || self.recency != Recency::Current
     }
 
     pub(super) fn batch_due(&self) -> Option<Instant> {
@@ -105,7 +126,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             GitDone::Read { result: Err(error), .. } => self.git_failed(&error),
             GitDone::Read { to, went_back, files, result: Ok(()) } => self.take_commit(to, went_back, files),
             GitDone::Committed(Ok(Some(commit)), sent) => self.push(commit, sent),
-            GitDone::Committed(Ok(None), sent) => self.nothing_to_push(sent),
+            GitDone::Committed(Ok(None), _) => self.nothing_to_push(),
             GitDone::Committed(Err(error), sent) => self.not_pushed(&error.into(), sent),
             GitDone::Pushed(commit, Ok(()), sent) => self.pushed(commit, sent),
             GitDone::Pushed(_, Err(error), sent) => self.not_pushed(&error, sent),
@@ -114,6 +135,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn git_failed(&mut self, error: &RepositoryError) {
         self.fetch_failures += 1;
+        if self.recency == Recency::Asked {
+            self.recency = Recency::Due;
+        }
         let clock = self.clock.clone();
         let pause = backoff(self.fetch_failures, |bound| clock.jitter(bound))
             .min(self.rules.interval.max(Instant::from_secs(1)));
@@ -124,11 +148,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     fn fetched(&mut self, head: Option<CommitId>) {
         let now = self.clock.now();
         self.fetch_failures = 0;
-        self.next_fetch = now + self.rules.interval;
-        self.standings.remote_answered();
+        // While pushes fail, that is what is wrong with the remote, although it lets itself be read.
+        if self.batch.failures == 0 {
+            self.standings.remote_answered();
+        }
         if self.head_read && head == self.head {
             self.went_back = None;
-            return;
+            return self.caught_up();
         }
         let went_back = head.is_some_and(|head| self.history.contains(&head));
         if let (true, Some(head)) = (went_back && self.head_read, head) {
@@ -138,10 +164,16 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             };
             self.went_back = Some((head, since));
             if now < since + LAG {
-                return;
+                return self.caught_up();
             }
         }
         self.read(head, went_back);
+    }
+
+    fn caught_up(&mut self) {
+        if self.recency == Recency::Asked {
+            self.recency = Recency::Current;
+        }
     }
 
     /// Reads every file that differs from the head that the index shows.
@@ -212,13 +244,16 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         if let Some(head) = self.head.filter(|head| Some(*head) != to) {
             self.history.push_back(head);
-            self.history.truncate(HISTORY);
+            if self.history.len() > HISTORY {
+                self.history.pop_front();
+            }
         }
         let short = to.map(|head| head.short()).unwrap_or_default();
         tracing::info!(commit = %short, files = count, objects = touched.len(), "fetched");
         self.head = to;
         self.head_read = true;
         self.went_back = None;
+        self.caught_up();
         // What could not be read names no identity: whatever waited for a readable manifest is asked again.
         touched.extend(std::mem::take(&mut self.hidden_ids));
         touched.into_iter().for_each(|id| self.queue.push(id));
@@ -262,7 +297,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             if change.verb == Verb::Removed
                 && let Some(rule) = &change.rule
             {
-                self.deletes.count(rule.index, change.side, 1, now);
+                self.deletes.count(rule.index, change.side, now);
             }
             self.standings.done(change.in_commit(commit));
         }
@@ -270,7 +305,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.read(Some(commit), false);
     }
 
-    pub(super) fn nothing_to_push(&mut self, _sent: Sent) {
+    pub(super) fn nothing_to_push(&mut self) {
+        if self.batch.failures > 0 {
+            self.standings.remote_answered();
+        }
         self.batch.arrived();
     }
 

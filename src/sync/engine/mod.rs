@@ -98,6 +98,9 @@ pub struct Engine<C, R, K> {
     flights: HashMap<ObjectId, bool>,
     /// Digest of what was last applied, until its effect was planned: applied twice in a row it does not settle.
     applied: HashMap<ObjectId, Digest>,
+    /// Objects whose turn came while their kind was not listed: the end of the list, which may show them as they were,
+    /// queues them again.
+    unlisted: BTreeSet<ObjectId>,
     /// Deletes that wait until everything is planned, so that a set is judged as a whole.
     doomed: BTreeMap<ObjectId, (RuleIndex, String)>,
     deletes: Deletes,
@@ -107,6 +110,7 @@ pub struct Engine<C, R, K> {
     git: git_side::Git,
     head: Option<CommitId>,
     head_read: bool,
+    recency: git_side::Recency,
     /// Earlier heads, by which a branch that went back is told.
     history: VecDeque<CommitId>,
     went_back: Option<(CommitId, Instant)>,
@@ -158,12 +162,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             queue: Queue::default(),
             flights: HashMap::new(),
             applied: HashMap::new(),
+            unlisted: BTreeSet::new(),
             doomed: BTreeMap::new(),
             deletes: Deletes::default(),
             deferred: BTreeSet::new(),
             git: git_side::Git::Idle,
             head: None,
             head_read: false,
+            recency: git_side::Recency::Current,
             history: VecDeque::new(),
             went_back: None,
             suspects: BTreeMap::new(),
@@ -222,9 +228,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Rules that replace the ones in force. Everything is read and planned anew; what agreed stays agreed.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         self.rules = rules;
+        self.outdate_composing();
         self.bases.renumber();
         self.deletes.renumber();
-        self.doomed.clear();
         self.standings.clear();
         self.reread();
     }
@@ -232,6 +238,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Whether we may write from now on. Taking over begins with a fresh read of both sides.
     pub fn set_active(&mut self, active: bool) {
         if active && !self.active {
+            self.recency = git_side::Recency::Due;
             self.next_fetch = self.clock.now();
             let deferred = std::mem::take(&mut self.deferred);
             deferred.into_iter().for_each(|id| self.queue.push(id));
@@ -276,6 +283,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Lists every kind anew: each object is compared as the list shows it.
     fn reread(&mut self) {
+        self.doomed.clear();
         self.cluster.watch(Vec::new());
         // Namespaces and definitions stay watched throughout: there is no list to wait for.
         self.live.expect_again(|kind| !is_container(kind));
@@ -287,8 +295,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn deadline(&self) -> Option<Instant> {
         let batch = if self.git.is_idle() && self.active { self.batch_due() } else { None };
-        let fetch = (self.git.is_idle() && self.mode == Mode::Run).then_some(self.next_fetch);
-        [batch, fetch, self.queue.next_timer()].into_iter().flatten().min()
+        let fetch = (self.git.is_idle() && self.wants_fetch()).then_some(self.next_fetch);
+        // A timer that is due while everything is in flight waits for the end of a task, not for itself.
+        let queue = if self.takes_events() { self.queue.next_timer() } else { None };
+        [batch, fetch, queue].into_iter().flatten().min()
     }
 
     fn done(&mut self, done: Done) {

@@ -18,15 +18,14 @@ use super::super::live::Watched;
 use super::super::observe::{ObserveError, Observed, Proof, Request, Source, observe};
 use super::super::plan::{Action, Plan, RuleIndex};
 use super::super::planner::{self, InCluster, InGit, Subject};
-use super::{Done, Engine, IN_FLIGHT, Mode};
+use super::{Done, Engine, Mode};
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Starts what waits, as far as the number of objects in flight allows.
     pub(super) fn start_objects(&mut self) -> bool {
         let mut worked = false;
         let now = self.clock.now();
-        while self.head_read
-            && self.flights.len() < IN_FLIGHT
+        while self.takes_events()
             && let Some(id) = self.queue.pop(now)
         {
             self.start(id, None, false);
@@ -41,6 +40,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             *again = true;
             return;
         }
+        if !composing {
+            // It was doomed by what was known then; its new plan says whether it still is.
+            self.doomed.remove(&id);
+        }
         let found = self.index.find(&id);
         let is_live = shown.is_some() || self.live.get(&id).is_some();
         if matches!(found, Found::Absent) && !is_live {
@@ -54,9 +57,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         match self.live.watched(id.group_kind()) {
             Some(Watched::Synced) => {}
             Some(Watched::Listing) if shown.is_some() => {}
-            // The end of its list queues it again.
-            Some(Watched::Listing) => return,
+            Some(Watched::Listing) => return drop(self.unlisted.insert(id)),
             Some(Watched::Unwatched(reason)) => {
+                self.unlisted.insert(id.clone());
                 let reason = format!("{} cannot be watched: {reason}", id.group_kind());
                 return self.leave(&id, Side::Cluster, Verb::Pending, None, reason);
             }
@@ -111,6 +114,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.standings.clear_of(id);
         self.doomed.remove(id);
         self.applied.remove(id);
+        self.queue.succeeded(id);
     }
 
     /// Both sides were read: plan, and carry out.
@@ -305,12 +309,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                         .iter()
                         .for_each(|(id, _)| self.leave(id, Side::Cluster, Verb::Held, Some(index), reason.clone()));
                 }
-                Ok(()) => {
-                    self.deletes.count(index, Side::Cluster, doomed.len(), now);
-                    for (id, uid) in doomed {
-                        self.delete(id, uid, index);
-                    }
-                }
+                Ok(()) => doomed.into_iter().for_each(|(id, uid)| self.delete(id, uid, index)),
             }
         }
         true
@@ -356,9 +355,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if let Some(error) = error {
             return self.failed_to_write(&id, &error);
         }
-        if done.iter().any(|action| matches!(action, Action::Delete { .. })) {
-            self.live.lose(&id, self.clock.now());
-            return self.forget(&id);
+        let deleted = done.iter().find(|action| action.deletes());
+        if let Some(rule) = deleted.and_then(Action::rule) {
+            let now = self.clock.now();
+            self.deletes.count(rule, Side::Cluster, now);
+            self.live.lose(&id, now);
+            self.forget(&id);
+            // Its manifest may have come back meanwhile, and what follows the delete is no news.
+            return self.queue.push(id);
         }
         self.queue.succeeded(&id);
         if let Some(Action::Apply { object, .. }) = done.last() {
