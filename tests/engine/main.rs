@@ -1,0 +1,15 @@
+//! The engine through [`Engine::step`](kubeferry::sync::engine::Engine::step) alone, between a cluster and a branch in
+//! memory, on a clock that only the test moves.
+
+#[path = "../support/memory_cluster.rs"]
+mod memory_cluster;
+#[path = "../support/memory_remote.rs"]
+mod memory_remote;
+#[path = "../support/pace.rs"]
+mod pace;
+
+mod deleting;
+mod git;
+mod model;
+mod rounds;
+mod world;

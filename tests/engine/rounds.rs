@@ -1,0 +1,224 @@
+//! Both directions: apply, correction of drift, write-back, and what changes while it runs.
+
+use kubeferry::cluster::ClusterError;
+use kubeferry::object::{GroupKind, ObjectId};
+use serde_json::json;
+
+use super::memory_cluster::kind;
+use super::pace::Pace;
+use super::world::*;
+
+#[test]
+fn a_push_is_applied_and_drift_is_corrected() {
+    let mut world = World::new(TO_CLUSTER);
+    world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+    let id = config_map_id("shop", "a");
+    assert_eq!(world.live(&id, "/data/a"), "1");
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "2", "other": "x"})), "kubectl-edit");
+    world.settle();
+    assert_eq!(world.live(&id, "/data"), json!({"a": "1", "other": "x"}), "fields of others stay");
+    world.push(&[("a.yaml", Some(&manifest("a", "3")))]);
+    assert_eq!(world.live(&id, "/data/a"), "3");
+    world.assert_in_sync();
+    assert_eq!(world.git.commits(), 2, "Git is only read");
+}
+
+#[test]
+fn an_object_in_sync_costs_nothing() {
+    let mut world = World::new(TO_CLUSTER);
+    world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+    let calls = world.cluster.calls();
+    world.pass(600);
+    assert_eq!(world.cluster.calls(), calls);
+}
+
+#[test]
+fn a_create_an_edit_and_a_delete_reach_git() {
+    let mut world = World::new(TO_GIT);
+    world.push(&[("README.md", Some("hello"))]);
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "1"})), "kubectl-create");
+    world.pass(3);
+    let path = "shop/ConfigMap/a.yaml";
+    let written = world.git.file(path).expect("a new manifest");
+    assert!(written.contains("a: \"1\""), "{written}");
+
+    world.push(&[(path, Some(&manifest("a", "1")))]);
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "2"})), "kubectl-edit");
+    world.pass(3);
+    assert_eq!(world.git.file(path).unwrap(), manifest("a", "2"), "only the value changes");
+
+    world.cluster.remove(&config_map_id("shop", "a"));
+    world.pass(14);
+    assert!(world.git.file(path).is_some(), "not before deleteDelay");
+    world.pass(5);
+    assert_eq!(world.git.paths(), ["README.md"]);
+    world.assert_in_sync();
+}
+
+#[test]
+fn two_rules_split_one_deployment() {
+    let mut world = World::new(SPLIT);
+    world.push(&[("web.yaml", Some(DEPLOYMENT))]);
+    let id = deployment_id();
+    assert_eq!(world.live(&id, "/spec/replicas"), 3);
+    world.cluster.scale(&id, 7);
+    world.pass(3);
+    assert_eq!(world.git.file("web.yaml").unwrap(), DEPLOYMENT.replace("replicas: 3", "replicas: 7"));
+    assert_eq!(world.live(&id, "/spec/replicas"), 7);
+
+    let image = DEPLOYMENT.replace("replicas: 3", "replicas: 7").replace("web:1", "web:2");
+    world.push(&[("web.yaml", Some(&image))]);
+    assert_eq!(world.live(&id, "/spec/template/spec/containers/0/image"), "web:2");
+    assert_eq!(world.live(&id, "/spec/replicas"), 7);
+    let (calls, commits) = (world.cluster.calls(), world.git.commits());
+    world.pass(60);
+    assert_eq!((world.cluster.calls(), world.git.commits()), (calls, commits), "and then there is rest");
+}
+
+#[test]
+fn a_deployment_that_is_scaled_while_it_is_created_keeps_its_replicas() {
+    for seed in 0..50 {
+        let mut world = World::at_pace(SPLIT, Pace::random(seed, 3));
+        world.git.commit_by_hand(&[("web.yaml", Some(DEPLOYMENT))]);
+        let id = deployment_id();
+        while world.cluster.object(&id).is_none() {
+            world.step();
+        }
+        world.cluster.scale(&id, 9);
+        world.pass(20);
+        assert_eq!(world.live(&id, "/spec/replicas"), 9, "seed {seed}");
+        assert!(world.git.file("web.yaml").unwrap().contains("replicas: 9"), "seed {seed}");
+        world.assert_in_sync();
+    }
+}
+
+#[test]
+fn a_kind_that_comes_later_is_applied_then() {
+    let rule = "- {name: all, apiGroups: ['*'], resources: ['*'], namespaces: [shop], syncTo: kubernetes}";
+    let mut world = World::new(rule);
+    let widget =
+        "apiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: w\n  namespace: shop\nspec:\n  size: 1\n";
+    world.push(&[("w.yaml", Some(widget)), ("a.yaml", Some(&manifest("a", "1")))]);
+    let id = ObjectId::new(GroupKind::new("example.com", "Widget"), "shop", "w");
+    world.assert_said(&id, "does not serve");
+    assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), "1", "nobody else waits");
+    world.cluster.serve(kind("example.com", "Widget", "widgets"));
+    world.settle();
+    assert_eq!(world.live(&id, "/spec/size"), 1);
+    world.assert_in_sync();
+}
+
+#[test]
+fn new_rules_plan_everything_anew() {
+    let mut world = World::new(TO_CLUSTER);
+    world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+    world.cluster.update(&config_map("shop", "b", &json!({"b": "1"})), "kubectl-create");
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "1", "more": "x"})), "kubectl-edit");
+    world.pass(60);
+    assert_eq!(world.git.commits(), 1);
+    world.reload(TO_GIT);
+    world.pass(5);
+    let written = world.git.file("a.yaml").unwrap();
+    assert!(written.contains("more: x"), "an object that did not change is planned by the new rules: {written}");
+    assert!(world.git.file("shop/ConfigMap/b.yaml").is_some(), "so is one that no rule wrote before");
+    world.assert_in_sync();
+    // And back: the fields are taken over from whoever wrote them.
+    world.reload(TO_CLUSTER);
+    world.pass(5);
+    let text = world.git.file("a.yaml").unwrap().replace("\"1\"", "\"5\"");
+    world.push(&[("a.yaml", Some(&text))]);
+    assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), "5");
+    world.assert_in_sync();
+}
+
+#[test]
+fn a_commit_that_comes_while_a_kind_is_listed_anew_is_applied() {
+    let mut world = World::at_pace(TO_CLUSTER, Pace::random(7, 2));
+    world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+    world.settle();
+    // The list shows the object as it was: only Git changed.
+    for round in 2..40 {
+        world.git.commit_by_hand(&[("a.yaml", Some(&manifest("a", &format!("v{round}"))))]);
+        world.engine.poke();
+        for _ in 0..round % 9 {
+            world.step();
+        }
+        world.reload(TO_CLUSTER);
+        world.settle();
+        assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), format!("v{round}"));
+    }
+}
+
+#[test]
+fn a_standby_writes_nothing_and_catches_up_as_leader() {
+    let mut world = World::new(&format!(
+        "{TO_CLUSTER}\n- {{name: capture, resources: [configmaps], namespaces: [lab], syncTo: git}}"
+    ));
+    world.restart(false);
+    world.git.commit_by_hand(&[("a.yaml", Some(&manifest("a", "1")))]);
+    world.cluster.update(&config_map("lab", "b", &json!({"b": "1"})), "kubectl-create");
+    world.pass(120);
+    assert!(world.cluster.object(&config_map_id("shop", "a")).is_none());
+    assert_eq!(world.git.commits(), 1);
+    assert!(world.engine.waiting_for().is_empty(), "a standby is ready: {:?}", world.engine.waiting_for());
+    world.engine.set_active(true);
+    world.pass(5);
+    assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), "1");
+    assert!(world.git.file("lab/ConfigMap/b.yaml").is_some());
+    world.assert_in_sync();
+}
+
+#[test]
+fn a_new_leader_asks_git_before_it_plans() {
+    for seed in 0..30 {
+        let mut world = World::at_pace(TO_CLUSTER, Pace::random(seed, 4));
+        world.restart(false);
+        world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+        // What the former leader did is not known here yet: the manifest went, and so did the object.
+        world.git.commit_by_hand(&[("a.yaml", None), ("b.yaml", Some(&manifest("b", "1")))]);
+        for _ in 0..seed % 7 {
+            world.step();
+        }
+        if seed % 2 == 0 {
+            world.engine.poke();
+            world.step();
+        }
+        world.engine.set_active(true);
+        world.pass(5);
+        assert!(world.cluster.object(&config_map_id("shop", "a")).is_none(), "seed {seed}");
+        assert!(!world.cluster.take_writes().iter().any(|write| write.id.name() == "a"), "seed {seed}");
+        assert_eq!(world.live(&config_map_id("shop", "b"), "/data/a"), "1");
+    }
+}
+
+#[test]
+fn an_error_of_the_api_server_is_tried_again() {
+    let mut world = World::new(TO_CLUSTER);
+    world.push(&[]);
+    for error in
+        [ClusterError::Busy("429".into()), ClusterError::Invalid("no".into()), ClusterError::Forbidden("no".into())]
+    {
+        world.cluster.fail_next(error);
+    }
+    world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+    world.assert_said(&config_map_id("shop", "a"), "Failed");
+    world.pass(60);
+    assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), "1");
+    world.assert_in_sync();
+}
+
+#[test]
+fn duplicates_and_broken_files_are_left_alone() {
+    let mut world = World::new(TO_CLUSTER);
+    world.push(&[("a.yaml", Some(&manifest("a", "1"))), ("b.yaml", Some(&manifest("b", "1")))]);
+    let (a, b) = (config_map_id("shop", "a"), config_map_id("shop", "b"));
+    world.push(&[("copy.yaml", Some(&manifest("a", "2")))]);
+    world.assert_said(&a, "more than once");
+    assert_eq!(world.live(&a, "/data/a"), "1");
+    world.push(&[("b.yaml", Some("<<<<<<< HEAD\na: [\n"))]);
+    world.pass(60);
+    assert_eq!(world.live(&b, "/data/a"), "1", "not pruned");
+    world.push(&[("copy.yaml", None), ("b.yaml", Some(&manifest("b", "3")))]);
+    assert_eq!(world.live(&b, "/data/a"), "3");
+    world.assert_in_sync();
+}

@@ -1,0 +1,567 @@
+//! A cluster in memory, with server-side apply on [`FieldSet`]: what the engine's tests write to and other managers
+//! change beside it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use kubeferry::cluster::{Cluster, ClusterError, ClusterEvent, DeleteRequest, FieldConflict};
+use kubeferry::object::managed::{self, Operation};
+use kubeferry::object::schema::Schema;
+use kubeferry::object::{
+    ApiVersion, FieldPath, FieldSet, GroupKind, Kind, Kinds, ListKind, Manager, ObjectId, SchemaView, compare,
+};
+use serde_json::{Value, json};
+
+use super::pace::Pace;
+
+/// A write of the engine, and what it did.
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub verb: &'static str,
+    pub id: ObjectId,
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+}
+
+#[derive(Default)]
+struct State {
+    kinds: Arc<Kinds>,
+    objects: BTreeMap<ObjectId, Value>,
+    version: u64,
+    uids: u64,
+    watched: BTreeSet<GroupKind>,
+    events: VecDeque<ClusterEvent>,
+    /// What the next calls answer instead.
+    faults: VecDeque<ClusterError>,
+    /// What every delete answers instead.
+    delete_fault: Option<ClusterError>,
+    writes: Vec<Write>,
+    calls: usize,
+}
+
+/// One cluster in memory. Cloning gives the same cluster.
+#[derive(Clone)]
+pub struct MemoryCluster {
+    state: Arc<Mutex<State>>,
+    pace: Pace,
+    manager: String,
+}
+
+/// A kind as discovery tells it.
+pub fn kind(group: &str, name: &str, plural: &str) -> Kind {
+    Kind {
+        group_kind: GroupKind::new(group, name),
+        versions: vec!["v1".into()],
+        plural: plural.into(),
+        singular: name.to_lowercase(),
+        short_names: Vec::new(),
+        namespaced: !matches!(name, "Namespace" | "CustomResourceDefinition"),
+        verbs: ["get", "list", "watch", "create", "patch", "delete"].map(String::from).to_vec(),
+        scalable: name == "Deployment",
+    }
+}
+
+/// The kinds that are served from the start.
+pub fn kinds() -> Vec<Kind> {
+    vec![
+        kind("", "Namespace", "namespaces"),
+        kind("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions"),
+        kind("", "ConfigMap", "configmaps"),
+        kind("", "Service", "services"),
+        kind("apps", "Deployment", "deployments"),
+    ]
+}
+
+impl MemoryCluster {
+    /// A cluster with these Namespaces, as `manager` sees it.
+    pub fn new(manager: &str, pace: Pace, namespaces: &[&str]) -> Self {
+        let state = State { kinds: Arc::new(Kinds::new(kinds())), ..State::default() };
+        let cluster = Self { state: Arc::new(Mutex::new(state)), pace, manager: manager.to_owned() };
+        for name in ["kube-system"].iter().chain(namespaces) {
+            cluster.update(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}), "setup");
+        }
+        cluster
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Creates or replaces an object as another manager does (PUT): the fields that change are its own afterwards.
+    pub fn update(&self, object: &Value, manager: &str) {
+        self.state().update(object, manager);
+    }
+
+    /// Applies as another manager does, by force.
+    pub fn apply_as(&self, object: &Value, manager: &str) {
+        self.state().apply(&ObjectId::of(object).unwrap(), object, manager, true, false).unwrap();
+    }
+
+    /// Scales through the subresource.
+    pub fn scale(&self, id: &ObjectId, replicas: u64) {
+        self.state().scale(id, replicas);
+    }
+
+    /// Deletes as another manager does; whether it was there.
+    pub fn remove(&self, id: &ObjectId) -> bool {
+        self.state().remove(id)
+    }
+
+    /// The live object.
+    pub fn object(&self, id: &ObjectId) -> Option<Value> {
+        self.state().objects.get(id).cloned()
+    }
+
+    /// Every live object of a kind.
+    pub fn objects(&self) -> BTreeMap<ObjectId, Value> {
+        self.state().objects.clone()
+    }
+
+    /// Serves a kind from now on, with its definition.
+    pub fn serve(&self, new: Kind) {
+        let mut state = self.state();
+        let (group, name) = (new.group_kind.group.to_string(), new.group_kind.kind.to_string());
+        let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{}.{group}", new.plural)},
+            "spec": {"group": group, "names": {"kind": name, "plural": new.plural}}});
+        state.update(&definition, "setup");
+        let kinds: Vec<Kind> = state.kinds.iter().map(|kind| (**kind).clone()).chain([new]).collect();
+        state.kinds = Arc::new(Kinds::new(kinds));
+        let kinds = state.kinds.clone();
+        state.events.push_back(ClusterEvent::Kinds(kinds));
+    }
+
+    /// Lists a kind anew, as after a lost watch.
+    pub fn relist(&self, kind: &GroupKind) {
+        let mut state = self.state();
+        if state.is_watched(kind) {
+            state.list(kind);
+        }
+    }
+
+    /// What the next calls answer.
+    pub fn fail_next(&self, error: ClusterError) {
+        self.state().faults.push_back(error);
+    }
+
+    /// What deletes answer from now on.
+    pub fn fail_deletes(&self, error: Option<ClusterError>) {
+        self.state().delete_fault = error;
+    }
+
+    /// Nothing fails any more.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.faults.clear();
+        state.delete_fault = None;
+    }
+
+    /// The engine's writes since this was last asked.
+    pub fn take_writes(&self) -> Vec<Write> {
+        std::mem::take(&mut self.state().writes)
+    }
+
+    /// How many calls were made, watches aside.
+    pub fn calls(&self) -> usize {
+        self.state().calls
+    }
+
+    /// A process that ends stops its watches.
+    pub fn forget_watches(&self) {
+        let mut state = self.state();
+        state.watched.clear();
+        state.events.clear();
+    }
+
+    fn call<T: Send + 'static>(
+        &self,
+        effect: impl FnOnce(&mut State) -> Result<T, ClusterError> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, ClusterError>> {
+        let state = self.state.clone();
+        self.pace.call(move || {
+            let mut state = state.lock().unwrap();
+            state.calls += 1;
+            match state.faults.pop_front() {
+                Some(error) => Err(error),
+                None => effect(&mut state),
+            }
+        })
+    }
+}
+
+fn always() -> [GroupKind; 2] {
+    [GroupKind::new("", "Namespace"), GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")]
+}
+
+impl Cluster for MemoryCluster {
+    fn kinds(&self) -> Arc<Kinds> {
+        self.state().kinds.clone()
+    }
+
+    fn watch(&self, kinds: Vec<GroupKind>) {
+        let mut state = self.state();
+        let wanted: BTreeSet<GroupKind> = kinds.into_iter().chain(always()).collect();
+        let new: Vec<GroupKind> = wanted.difference(&state.watched).cloned().collect();
+        state.watched = wanted;
+        for kind in new {
+            if state.kinds.get(&kind).is_some() {
+                state.list(&kind);
+            }
+        }
+    }
+
+    fn events(&self, limit: usize) -> Vec<ClusterEvent> {
+        let mut state = self.state();
+        let count = limit.min(state.events.len());
+        state.events.drain(..count).collect()
+    }
+
+    fn changed(&self) -> BoxFuture<'static, ()> {
+        ready(()).boxed()
+    }
+
+    fn schema(&self, _api_version: &ApiVersion) -> BoxFuture<'static, Result<Schema, ClusterError>> {
+        ready(Ok(Schema::builtin())).boxed()
+    }
+
+    fn get(&self, id: &ObjectId, _version: Option<&str>) -> BoxFuture<'static, Result<Option<Value>, ClusterError>> {
+        let id = id.clone();
+        self.call(move |state| Ok(state.objects.get(&id).cloned()))
+    }
+
+    fn apply(
+        &self,
+        id: &ObjectId,
+        object: Value,
+        force: bool,
+        dry_run: bool,
+    ) -> BoxFuture<'static, Result<Value, ClusterError>> {
+        let (id, manager) = (id.clone(), self.manager.clone());
+        self.call(move |state| {
+            let before = state.objects.get(&id).cloned();
+            let after = state.apply(&id, &object, &manager, force, dry_run)?;
+            if !dry_run {
+                state.writes.push(Write { verb: "apply", id, before, after: Some(after.clone()) });
+            }
+            Ok(after)
+        })
+    }
+
+    fn patch(
+        &self,
+        id: &ObjectId,
+        _version: Option<&str>,
+        patch: Value,
+    ) -> BoxFuture<'static, Result<Value, ClusterError>> {
+        let id = id.clone();
+        self.call(move |state| {
+            let before = state.objects.get(&id).cloned();
+            let after = state.patch(&id, patch)?;
+            state.writes.push(Write { verb: "patch", id, before, after: Some(after.clone()) });
+            Ok(after)
+        })
+    }
+
+    fn delete(&self, request: DeleteRequest) -> BoxFuture<'static, Result<(), ClusterError>> {
+        self.call(move |state| {
+            let Some(live) = state.objects.get(&request.id).cloned() else { return Ok(()) };
+            if text(&live, "/metadata/uid") != request.uid
+                || text(&live, "/metadata/resourceVersion") != request.resource_version
+            {
+                return Err(ClusterError::Changed(format!("{} moved", request.id)));
+            }
+            if let Some(error) = &state.delete_fault {
+                return Err(error.clone());
+            }
+            state.remove(&request.id);
+            state.writes.push(Write { verb: "delete", id: request.id, before: Some(live), after: None });
+            Ok(())
+        })
+    }
+}
+
+/// A text of an object, or none.
+pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What somebody wrote: the object without what the server adds by itself.
+pub fn content(live: &Value) -> Value {
+    let mut content = live.clone();
+    content.as_object_mut().unwrap().shift_remove("status");
+    let metadata = content["metadata"].as_object_mut().unwrap();
+    for key in ["uid", "resourceVersion", "managedFields", "creationTimestamp", "generation", "deletionTimestamp"] {
+        metadata.shift_remove(key);
+    }
+    content
+}
+
+type Entries = Vec<(Manager, FieldSet)>;
+
+fn entries(live: &Value) -> Entries {
+    managed::entries(live).into_iter().map(|entry| (entry.manager, entry.fields)).collect()
+}
+
+impl State {
+    fn is_watched(&self, kind: &GroupKind) -> bool {
+        self.watched.contains(kind)
+    }
+
+    fn list(&mut self, kind: &GroupKind) {
+        self.events.push_back(ClusterEvent::Listing(kind.clone()));
+        let of_kind = self.objects.iter().filter(|(id, _)| id.group_kind() == kind);
+        let seen: Vec<ClusterEvent> = of_kind.map(|(_, live)| ClusterEvent::Seen(Box::new(live.clone()))).collect();
+        self.events.extend(seen);
+        self.events.push_back(ClusterEvent::Synced(kind.clone()));
+    }
+
+    /// What stands before a write: the live object, or what the server makes of a new one.
+    fn born(&mut self, id: &ObjectId, object: &Value) -> Result<Value, ClusterError> {
+        if let Some(namespace) = id.namespace() {
+            let namespace = ObjectId::new(GroupKind::new("", "Namespace"), "", namespace);
+            if !self.objects.contains_key(&namespace) {
+                return Err(ClusterError::NotFound(format!("namespace of {id}")));
+            }
+        }
+        if self.kinds.get(id.group_kind()).is_none() {
+            return Err(ClusterError::UnknownKind(id.group_kind().clone()));
+        }
+        self.uids += 1;
+        let mut live = json!({"apiVersion": object["apiVersion"], "kind": object["kind"],
+            "metadata": {"name": id.name(), "uid": format!("uid-{}", self.uids),
+                "creationTimestamp": "2026-01-01T00:00:00Z"}});
+        if let Some(namespace) = id.namespace() {
+            live["metadata"]["namespace"] = namespace.into();
+        }
+        if id.is("", "Namespace") {
+            live["status"] = json!({"phase": "Active"});
+        }
+        if id.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+            live["status"] = json!({"conditions": [{"type": "Established", "status": "True"}]});
+        }
+        Ok(live)
+    }
+
+    fn store(&mut self, id: &ObjectId, mut live: Value, entries: &Entries) -> Value {
+        let entry = |(manager, fields): &(Manager, FieldSet)| {
+            let operation = if manager.operation == Operation::Apply { "Apply" } else { "Update" };
+            let mut entry = json!({"manager": manager.name, "operation": operation,
+                "apiVersion": live["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": fields.to_fields_v1()});
+            if !manager.subresource.is_empty() {
+                entry["subresource"] = manager.subresource.clone().into();
+            }
+            entry
+        };
+        let entries: Vec<Value> = entries.iter().filter(|(_, fields)| !fields.is_empty()).map(entry).collect();
+        live["metadata"]["managedFields"] = entries.into();
+        if self.objects.get(id) == Some(&live) {
+            return live;
+        }
+        self.version += 1;
+        live["metadata"]["resourceVersion"] = self.version.to_string().into();
+        self.objects.insert(id.clone(), live.clone());
+        if self.is_watched(id.group_kind()) {
+            self.events.push_back(ClusterEvent::Seen(Box::new(live.clone())));
+        }
+        live
+    }
+
+    fn apply(
+        &mut self,
+        id: &ObjectId,
+        object: &Value,
+        manager: &str,
+        force: bool,
+        dry_run: bool,
+    ) -> Result<Value, ClusterError> {
+        let schema = Schema::builtin();
+        let view = schema.view_of(object);
+        let fields = FieldSet::of(object, view);
+        let mut live = match self.objects.get(id) {
+            Some(live) => live.clone(),
+            None => self.born(id, object)?,
+        };
+        let is_own = |of: &Manager| of.operation == Operation::Apply && of.name == manager;
+        let (own, mut others): (Entries, Entries) = entries(&live).into_iter().partition(|(of, _)| is_own(of));
+        let own = own.into_iter().map(|(_, fields)| fields).reduce(|a, b| a.union(&b)).unwrap_or_default();
+        for (of, set) in &mut others {
+            let differs = |path: &FieldPath| {
+                let wanted = compare::get(object, path, view);
+                wanted.is_some_and(|wanted| is_leaf(wanted, at(view, path)))
+                    && wanted != compare::get(&live, path, view)
+            };
+            let taken: Vec<FieldPath> = set.intersect(&fields).paths().into_iter().filter(differs).collect();
+            if !taken.is_empty() && !force {
+                let conflict = |path: &FieldPath| FieldConflict { field: path.to_string(), message: of.name.clone() };
+                return Err(ClusterError::FieldConflict(taken.iter().map(conflict).collect()));
+            }
+            *set = set.subtract(&FieldSet::from_paths(&taken));
+        }
+        let mut dropped = own.subtract(&fields).paths();
+        dropped.sort_by_key(|path| std::cmp::Reverse(path.elements().len()));
+        for path in dropped {
+            if !others.iter().any(|(_, set)| set.covers(&path) || set.touches(&path)) {
+                compare::remove(&mut live, &path, view);
+            }
+        }
+        merge(&mut live, object, view);
+        defaults(&mut live);
+        let own = Manager { operation: Operation::Apply, name: manager.to_owned(), subresource: String::new() };
+        others.push((own, fields));
+        Ok(if dry_run { live } else { self.store(id, live, &others) })
+    }
+
+    fn update(&mut self, object: &Value, manager: &str) {
+        let id = ObjectId::of(object).unwrap();
+        let schema = Schema::builtin();
+        let view = schema.view_of(object);
+        let before = self.objects.get(&id).cloned();
+        let mut live = match &before {
+            Some(live) => live.clone(),
+            None => self.born(&id, object).unwrap(),
+        };
+        let mut after = content(object);
+        defaults(&mut after);
+        let kept = ["uid", "creationTimestamp", "managedFields", "resourceVersion"];
+        for key in kept {
+            if let Some(value) = live["metadata"].get(key) {
+                after["metadata"][key] = value.clone();
+            }
+        }
+        if let Some(status) = live.get("status") {
+            after["status"] = status.clone();
+        }
+        let fields = FieldSet::of(&content(&after), view);
+        let differs = |path: &FieldPath| {
+            let wanted = compare::get(&after, path, view);
+            wanted.is_some_and(|wanted| is_leaf(wanted, at(view, path))) && wanted != compare::get(&live, path, view)
+                || compare::get(&live, path, view).is_none()
+        };
+        let changed = FieldSet::from_paths(&fields.paths().into_iter().filter(differs).collect::<Vec<_>>());
+        let own = Manager { operation: Operation::Update, name: manager.to_owned(), subresource: String::new() };
+        let mut entries = entries(&live);
+        for (of, set) in &mut entries {
+            let rest = set.intersect(&fields);
+            *set = if *of == own { rest } else { rest.subtract(&changed) };
+        }
+        match entries.iter_mut().find(|(of, _)| *of == own) {
+            Some((_, set)) => *set = set.union(&changed),
+            None => entries.push((own, changed)),
+        }
+        live = after;
+        self.store(&id, live, &entries);
+    }
+
+    fn scale(&mut self, id: &ObjectId, replicas: u64) {
+        let Some(mut live) = self.objects.get(id).cloned() else { return };
+        if live["spec"]["replicas"] == replicas {
+            return;
+        }
+        live["spec"]["replicas"] = replicas.into();
+        let fields = FieldSet::from_paths(&[FieldPath::fields(["spec", "replicas"])]);
+        let mut entries = entries(&live);
+        entries.iter_mut().for_each(|(_, set)| *set = set.subtract(&fields));
+        let scaler =
+            Manager { operation: Operation::Update, name: "scaler".to_owned(), subresource: "scale".to_owned() };
+        entries.retain(|(of, _)| *of != scaler);
+        entries.push((scaler, fields));
+        self.store(id, live, &entries);
+    }
+
+    fn patch(&mut self, id: &ObjectId, patch: Value) -> Result<Value, ClusterError> {
+        let mut live = self.objects.get(id).cloned().ok_or_else(|| ClusterError::NotFound(id.to_string()))?;
+        let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
+        json_patch::patch(&mut live, &patch).map_err(|error| ClusterError::Changed(error.to_string()))?;
+        defaults(&mut live);
+        let schema = Schema::builtin();
+        let fields = FieldSet::of(&content(&live), schema.view_of(&live));
+        let mut entries = entries(&live);
+        entries.iter_mut().for_each(|(_, set)| *set = set.intersect(&fields));
+        Ok(self.store(id, live, &entries))
+    }
+
+    fn remove(&mut self, id: &ObjectId) -> bool {
+        let Some(mut live) = self.objects.remove(id) else { return false };
+        self.version += 1;
+        live["metadata"]["resourceVersion"] = self.version.to_string().into();
+        if self.is_watched(id.group_kind()) {
+            self.events.push_back(ClusterEvent::Gone(Box::new(live)));
+        }
+        true
+    }
+}
+
+/// The schema at a path.
+pub fn at<'a>(view: SchemaView<'a>, path: &FieldPath) -> SchemaView<'a> {
+    path.elements().iter().fold(view, |view, element| view.below(element))
+}
+
+/// Whether a value is owned as a whole.
+pub fn is_leaf(value: &Value, view: SchemaView<'_>) -> bool {
+    match value {
+        Value::Object(fields) => fields.is_empty() || view.is_atomic_map(),
+        Value::Array(items) => items.is_empty() || view.list() == ListKind::Atomic,
+        _ => true,
+    }
+}
+
+fn merge(live: &mut Value, applied: &Value, view: SchemaView<'_>) {
+    match (live, applied) {
+        (Value::Object(live), Value::Object(applied)) if !view.is_atomic_map() => {
+            for (key, value) in applied {
+                match live.get_mut(key) {
+                    Some(there) => merge(there, value, view.field(key)),
+                    None => drop(live.insert(key.clone(), value.clone())),
+                }
+            }
+        }
+        (Value::Array(live), Value::Array(applied)) if view.list() == ListKind::Set => {
+            let new: Vec<Value> = applied.iter().filter(|item| !live.contains(item)).cloned().collect();
+            live.extend(new);
+        }
+        (Value::Array(live), Value::Array(applied)) if view.list() != ListKind::Atomic => {
+            for item in applied {
+                match live.iter_mut().find(|there| view.item_key(there) == view.item_key(item)) {
+                    Some(there) => merge(there, item, view.item()),
+                    None => live.push(item.clone()),
+                }
+            }
+        }
+        (live, applied) => *live = applied.clone(),
+    }
+}
+
+/// A few of the defaults that the server fills in.
+fn defaults(live: &mut Value) {
+    let fill = |value: &mut Value, key: &str, default: Value| {
+        if let Some(fields) = value.as_object_mut() {
+            fields.entry(key).or_insert(default);
+        }
+    };
+    match live["kind"].as_str() {
+        Some("Deployment") => {
+            fill(&mut live["spec"], "replicas", json!(1));
+            fill(&mut live["spec"], "revisionHistoryLimit", json!(10));
+            fill(&mut live["spec"], "progressDeadlineSeconds", json!(600));
+            let containers = live.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
+            for container in containers.into_iter().flatten() {
+                fill(container, "terminationMessagePath", json!("/dev/termination-log"));
+                let ports = container.get_mut("ports").and_then(Value::as_array_mut);
+                ports.into_iter().flatten().for_each(|port| fill(port, "protocol", json!("TCP")));
+            }
+        }
+        Some("Service") => {
+            fill(&mut live["spec"], "type", json!("ClusterIP"));
+            fill(&mut live["spec"], "sessionAffinity", json!("None"));
+            let ports = live.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+            for port in ports.into_iter().flatten() {
+                fill(port, "protocol", json!("TCP"));
+                let target = port["port"].clone();
+                fill(port, "targetPort", target);
+            }
+        }
+        _ => {}
+    }
+}
