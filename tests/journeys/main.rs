@@ -8,18 +8,23 @@ mod envtest;
 mod ferry;
 #[path = "../support/git.rs"]
 mod git;
+#[path = "../support/git_http.rs"]
+mod git_http;
 #[path = "../support/kubectl.rs"]
 mod kubectl;
+#[path = "../support/sshd.rs"]
+mod sshd;
 #[path = "../support/world.rs"]
 mod world;
 
 /// Makes tests of journeys, which are functions over `&World`.
 macro_rules! journeys {
-    ($($name:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $name:ident),* $(,)?) => {
         mod real {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 #[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+                $(#[$attribute])*
                 async fn $name() {
                     super::$name(&crate::world::World::real(stringify!($name)).await).await;
                 }
@@ -29,6 +34,12 @@ macro_rules! journeys {
 }
 
 mod from_git;
+mod instances;
 mod quiet;
+mod reload;
+mod remotes;
+mod secrets;
+mod snapshots;
 mod split;
 mod to_git;
+mod verbs;

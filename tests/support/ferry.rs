@@ -2,7 +2,7 @@
 //! environment of the test on.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kubeferry::http::client;
@@ -42,23 +42,27 @@ impl CommandLine {
 
     /// Runs a verb that ends by itself: exit code, standard output, standard error.
     pub async fn output(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = self.command(arguments);
-        let running = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let ended = tokio::time::timeout(2 * LIMIT, running).await;
-        let Output { status, stdout, stderr } = ended.unwrap_or_else(|_| panic!("{arguments:?} does not end")).unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (status.code().unwrap_or(-1), text(stdout), text(stderr))
+        let (out, stdout) = self.new_file("out");
+        let (err, stderr) = self.new_file("err");
+        let child = self.command(arguments).stdout(stdout).stderr(stderr).spawn().unwrap();
+        let mut running = Ferry { child, log: err.clone(), url: String::new() };
+        let code = running.ended(&format!("{arguments:?}")).await;
+        let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+        (code.unwrap_or(-1), text(&out), text(&err))
+    }
+
+    fn new_file(&self, name: &str) -> (PathBuf, std::fs::File) {
+        let new = |number| {
+            let path = self.folder.join(format!("{name}-{number}"));
+            let file = std::fs::File::create_new(&path).ok()?;
+            Some((path, file))
+        };
+        (0..).find_map(new).unwrap()
     }
 
     /// Starts `run`, on a port that the system chooses.
     pub async fn run(&self, arguments: &[&str]) -> Ferry {
-        let (log, file) = (0..)
-            .find_map(|number| {
-                let path = self.folder.join(format!("log-{number}"));
-                let file = std::fs::File::create_new(&path).ok()?;
-                Some((path, file))
-            })
-            .unwrap();
+        let (log, file) = self.new_file("log");
         let mut all = vec!["run", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         let child = self.command(&all).stdout(Stdio::null()).stderr(file).spawn().unwrap();
@@ -129,6 +133,10 @@ impl Ferry {
     pub async fn terminate(mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.ended("the process after SIGTERM").await
+    }
+
+    async fn ended(&mut self, what: &str) -> Option<i32> {
         let end = Instant::now() + LIMIT;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -136,7 +144,7 @@ impl Ferry {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("SIGTERM does not end it");
+        panic!("{what} does not end");
     }
 
     /// SIGKILL: it has no time to give anything back.
