@@ -55,7 +55,7 @@ pub enum InGit<'a> {
 /// The cluster side of one object.
 #[derive(Clone, Copy, Debug)]
 pub enum InCluster<'a> {
-    /// Not live, and it is proven that it was deleted: see `SEMANTICS` on *not live*.
+    /// Not live, and it is proven that it was deleted: see `docs/decisions.md` 7.
     Gone,
     /// Not seen by a synced watch; enough to create it, never enough to remove its manifest.
     Unseen,
@@ -148,7 +148,7 @@ fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of:
     plan
 }
 
-/// When a side is missing, its labels are those of its base, else those of the other side (`SEMANTICS` 2).
+/// When a side is missing, its labels are those of its base, else those of the other side (`docs/decisions.md` 2).
 fn with_absent_sides<'a>(candidate: Candidate<'a>, subject: &Subject<'a>) -> Candidate<'a> {
     let base = subject.base;
     let absent = |own: Option<&'a Labels>, past: Option<&'a Arc<Labels>>| own.or(past.map(|labels| &**labels));

@@ -264,7 +264,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         !matches!(self.index.find(id), Found::Absent)
     }
 
-    /// Why an object without a manifest may still have one (`SEMANTICS` 9).
+    /// Why an object without a manifest may still have one (`docs/decisions.md` 9).
     pub(super) fn hidden(&self, id: &ObjectId) -> Option<String> {
         let last_path = self.bases.get(id).map(|base| &base.path);
         self.index.unreadable(id, last_path).or_else(|| {
