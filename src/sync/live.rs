@@ -294,3 +294,34 @@ fn digest(object: &Value, manager: &str, with_status: bool) -> Digest {
     }
     Digest::of_value(&Value::Object(kept))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settings(version: &str, value: &str) -> Value {
+        let metadata = json!({"name": "settings", "namespace": "shop", "uid": "1", "resourceVersion": version});
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value}})
+    }
+
+    #[test]
+    fn an_object_that_is_listed_anew_counts_as_changed_once() {
+        let mut live = LiveTable::default();
+        let object = settings("7", "a");
+        let id = ObjectId::of(&object).unwrap();
+        let kind = id.group_kind().clone();
+        live.expect(&kind);
+        live.listing(&kind);
+        assert_eq!(live.see(&id, &object, "us"), Sighting::Changed);
+        live.synced(&kind, Instant::ZERO);
+        assert_eq!(live.see(&id, &settings("8", "a"), "us"), Sighting::Unchanged);
+
+        // New rules, or leadership: what was decided about the object no longer holds, though it has not changed.
+        live.expect_again(|_| true);
+        live.listing(&kind);
+        assert_eq!(live.see(&id, &settings("8", "a"), "us"), Sighting::Changed);
+        assert_eq!(live.see(&id, &settings("9", "a"), "us"), Sighting::Unchanged);
+        assert_eq!(live.synced(&kind, Instant::ZERO), []);
+    }
+}
