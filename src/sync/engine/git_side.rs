@@ -110,10 +110,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     pub(super) fn batch_due(&self) -> Option<Instant> {
         // A commit is planned on what was read, and one run without a later one has nothing to wait for.
-        let now = self.clock.now();
         match self.mode {
             Mode::Run => self.batch.due(self.rules.batch_window, self.rules.batch_max),
-            Mode::Once if self.is_read() => self.batch.due(Instant::ZERO, Instant::ZERO).map(|due| due.max(now)),
+            Mode::Once if self.is_read() => self.batch.due(Instant::ZERO, Instant::ZERO),
             Mode::Once | Mode::Preview => None,
         }
     }
