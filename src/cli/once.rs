@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use crate::cluster::{Lease, LeaseName};
 use crate::report::progress::{Progress, Work};
@@ -68,18 +68,13 @@ pub async fn settle(engine: &mut LiveEngine, progress: &Progress) -> anyhow::Res
         if engine.is_settled() {
             return Ok(());
         }
-        if let Some(error) = engine.standings().remote_error()
-            && !now.head_read
-        {
-            bail!("{error}");
+        if let Some(error) = engine.standings().remote_error() {
+            // Without a commit nothing was compared; a push that failed leaves its batch behind, and what could be done was.
+            return if now.head_read { Ok(()) } else { Err(anyhow!("{error}")) };
         }
         match step {
             Step::Worked => tokio::task::yield_now().await,
             Step::Idle { until } => engine.wait(until).await,
-        }
-        // A push that failed leaves its batch behind: what could be done was done.
-        if engine.standings().remote_error().is_some() {
-            return Ok(());
         }
     }
 }
