@@ -17,9 +17,26 @@ mod sshd;
 #[path = "../support/world.rs"]
 mod world;
 
-/// Makes tests of journeys, which are functions over `&World`.
+/// Makes tests of journeys, which are functions over `&World`: each on the embedded API server and on a real one, and those
+/// that need more than the embedded one serves on a real one only.
 macro_rules! journeys {
-    ($($(#[$attribute:meta])* $name:ident),* $(,)?) => {
+    (
+        $($(#[$attribute:meta])* $name:ident),* $(,)?
+        $(; real only: $($(#[$real_attribute:meta])* $real_name:ident),* $(,)?)?
+    ) => {
+        #[cfg(feature = "sandbox")]
+        mod sandbox {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                $(#[$attribute])*
+                async fn $name() {
+                    super::$name(&crate::world::World::sandbox(stringify!($name)).await).await;
+                }
+            )*
+        }
+
+        // A test that needs two things is ignored for the first that is missing.
+        #[allow(unused_attributes)]
         mod real {
             $(
                 #[tokio::test(flavor = "multi_thread")]
@@ -29,6 +46,14 @@ macro_rules! journeys {
                     super::$name(&crate::world::World::real(stringify!($name)).await).await;
                 }
             )*
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                #[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+                $(#[$real_attribute])*
+                async fn $real_name() {
+                    super::$real_name(&crate::world::World::real(stringify!($real_name)).await).await;
+                }
+            )*)?
         }
     };
 }

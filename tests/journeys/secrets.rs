@@ -96,6 +96,6 @@ async fn plain_secrets_reach_git(world: &World) {
     world.commit("README.md", "# Shop\n");
     let _ferry = world.ferry(&RULES.replace("syncTo: git", "secrets: plain\n  syncTo: git")).await;
     world.kubectl.create(&world.text(SECRET)).await;
-    let text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: login\n  namespace: NAMESPACE\ndata:\n  password: Y29ycmVjdC1ob3JzZQ==\ntype: Opaque\n";
+    let text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: login\n  namespace: NAMESPACE\ndata:\n  password: Y29ycmVjdC1ob3JzZQ==\n";
     world.until_file("NAMESPACE/Secret/login.yaml", text).await;
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::world::World;
 
-journeys! { snapshots_go_both_ways }
+journeys! { ; real only: snapshots_go_both_ways }
 
 /// What `deploy.yaml` does not give, because its rules are about other kinds.
 const ROLES: &str = "

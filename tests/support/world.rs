@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::envtest::{Options, RealServer};
+use super::envtest::{Options, RealServer, client_of};
 use super::ferry::{CommandLine, Ferry, until};
 use super::git::{BareRepo, LogEntry};
 use super::kubectl::{Kubectl, documents};
@@ -26,6 +26,8 @@ pub struct World {
     kubeconfig: PathBuf,
     is_restricted: bool,
     folder: tempfile::TempDir,
+    #[cfg(feature = "sandbox")]
+    sandbox: Option<kubeferry::sandbox::Server>,
 }
 
 impl World {
@@ -34,21 +36,52 @@ impl World {
         Self::on(RealServer::shared(Options { controllers: true, ..Options::default() }), journey).await
     }
 
+    /// On an embedded API server of its own, where everything is allowed.
+    #[cfg(feature = "sandbox")]
+    pub async fn sandbox(journey: &str) -> Self {
+        let server = kubeferry::sandbox::Server::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let (namespace, home) = names(journey);
+        let folder = tempfile::Builder::new().prefix("sandbox-").tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, server.kubeconfig()).unwrap();
+        let kubectl = Kubectl::new(client_of(&kubeconfig).await, &namespace);
+        make_namespaces(&kubectl, [&namespace, &home]).await;
+        let mut world = Self::with(journey, kubectl, kubeconfig, false, folder);
+        world.sandbox = Some(server);
+        world
+    }
+
     /// On an API server of one's own.
     pub async fn on(server: &RealServer, journey: &str) -> Self {
         let (namespace, home) = names(journey);
         let kubectl = Kubectl::new(server.client().await, &namespace);
         make_namespaces(&kubectl, [&namespace, &home]).await;
         let token = server.service_account_token(&home, "kubeferry").await;
-        let world = Self::with(journey, kubectl, server.kubeconfig_for(&token), true);
+        let folder = tempfile::Builder::new().prefix("journey-").tempdir().unwrap();
+        let world = Self::with(journey, kubectl, server.kubeconfig_for(&token), true, folder);
         world.allow(&role_documents(&namespace, &home)).await;
         world
     }
 
-    fn with(journey: &str, kubectl: Kubectl, kubeconfig: PathBuf, is_restricted: bool) -> Self {
+    fn with(
+        journey: &str,
+        kubectl: Kubectl,
+        kubeconfig: PathBuf,
+        is_restricted: bool,
+        folder: tempfile::TempDir,
+    ) -> Self {
         let (namespace, home) = names(journey);
-        let folder = tempfile::Builder::new().prefix("journey-").tempdir().unwrap();
-        Self { namespace, home, repo: BareRepo::new(), kubectl, kubeconfig, is_restricted, folder }
+        Self {
+            namespace,
+            home,
+            repo: BareRepo::new(),
+            kubectl,
+            kubeconfig,
+            is_restricted,
+            folder,
+            #[cfg(feature = "sandbox")]
+            sandbox: None,
+        }
     }
 
     /// A folder of the journey's own.
