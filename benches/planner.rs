@@ -3,7 +3,7 @@
 //! Every input is made here from a counter, so a run differs from the one before by the machine's mood alone. Times are
 //! for a whole batch; divan's second line is items per second.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::hint::black_box;
 use std::sync::Arc;
