@@ -29,7 +29,7 @@ pub enum Found {
 
 /// Where each object of one commit's tree stands.
 ///
-/// Needs up to about 450 bytes for an object in a file of its own, labels aside.
+/// Needs up to about 475 bytes for an object in a file of its own, labels aside.
 #[derive(Debug, Default)]
 pub struct Index {
     /// Slots of removed files are used again.
