@@ -3,7 +3,7 @@
 
 mod record;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 pub use record::{Entry, Skipped};
@@ -29,16 +29,13 @@ pub enum Found {
 
 /// Where each object of one commit's tree stands.
 ///
-/// Needs up to about 475 bytes for an object in a file of its own, labels aside.
+/// Needs about 420 bytes for an object in a file of its own, labels aside.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// Slots of removed files are used again.
-    slots: Vec<Option<Slot>>,
-    free: Vec<u32>,
-    by_path: HashMap<RepoPath, u32>,
+    files: HashMap<RepoPath, Slot>,
     by_id: HashMap<ObjectId, Spots>,
-    /// Names that something skipped shows, with the slots that show them.
-    shown: HashMap<Box<str>, Vec<u32>>,
+    /// Names that something skipped shows, with the files that show them.
+    shown: HashMap<Box<str>, Vec<RepoPath>>,
     kustomizations: Kustomizations,
     namespaced: HashMap<GroupKind, bool>,
     group_kinds: HashSet<GroupKind>,
@@ -70,9 +67,9 @@ impl Index {
         }
         if reach {
             self.kustomizations.reach();
-            for number in 0..self.slots.len() as u32 {
-                touched.extend(self.withhold(number));
-            }
+            let mut files = std::mem::take(&mut self.files);
+            files.iter_mut().for_each(|(path, slot)| touched.extend(self.withhold(path, slot)));
+            self.files = files;
         }
         touched.sort_unstable();
         touched.dedup();
@@ -84,19 +81,19 @@ impl Index {
     pub fn set_kinds(&mut self, kinds: &Kinds) -> Vec<ObjectId> {
         self.namespaced = kinds.iter().map(|kind| (kind.group_kind.clone(), kind.namespaced)).collect();
         let mut touched = Vec::new();
-        for number in 0..self.slots.len() as u32 {
-            let Some(mut slot) = self.slots.get_mut(number as usize).and_then(Option::take) else { continue };
+        let mut files = std::mem::take(&mut self.files);
+        for (path, slot) in &mut files {
             let taken = slot.withheld().is_none();
             for (position, record) in (0..).zip(&mut slot.records) {
                 let old = record.id.clone();
                 if record.resolve(self.namespaced.get(old.group_kind()).copied()) && taken {
-                    self.detach(&old, (number, position));
-                    self.attach(&record.id, (number, position));
+                    self.detach(&old, &(path.clone(), position));
+                    self.attach(&record.id, (path.clone(), position));
                     touched.extend([old, record.id.clone()]);
                 }
             }
-            self.put(number, slot);
         }
+        self.files = files;
         touched.sort_unstable();
         touched.dedup();
         touched
@@ -104,7 +101,7 @@ impl Index {
 
     /// Where an object stands.
     pub fn find(&self, id: &ObjectId) -> Found {
-        let mut places: Vec<_> = self.records(id).map(|(slot, record)| record.place(&slot.path)).collect();
+        let mut places: Vec<_> = self.records(id).map(|(path, record)| record.place(path)).collect();
         places.sort();
         match places.len() {
             0 => self.unreadable(id, None).map_or(Found::Absent, Found::Unreadable),
@@ -124,25 +121,18 @@ impl Index {
     /// Why an object that has no manifest can't be called absent: `last_path`, which held its manifest once, still exists
     /// but is skipped in whole or in part, or something skipped anywhere still shows its kind and name.
     pub fn unreadable(&self, id: &ObjectId, last_path: Option<&RepoPath>) -> Option<String> {
-        let last = last_path.and_then(|path| self.slot(*self.by_path.get(path)?));
-        let told = |skipped: Skipped<'_>| skipped.to_string();
-        if let Some(skipped) = last.and_then(|slot| slot.skipped().next()) {
-            return Some(format!("{}, and held it before", told(skipped)));
+        let last = last_path.and_then(|path| self.files.get_key_value(path));
+        if let Some(skipped) = last.and_then(|(path, slot)| slot.skipped(path).next()) {
+            return Some(format!("{skipped}, and held it before"));
         }
-        let showing = |number: &u32| {
-            let slot = self.slot(*number)?;
-            slot.named_withheld().filter(|_| slot.records.iter().any(|record| record.shows(id))).or_else(|| {
-                let skip = slot.skips().iter().find(|skip| skip.shows.includes(id))?;
-                Some(slot.named(skip))
-            })
-        };
+        let showing = |path| self.files.get_key_value(path).and_then(|(path, slot)| slot.showing(path, id));
         let found = self.shown.get(id.name())?.iter().find_map(showing)?;
-        Some(format!("{}, and shows this kind and name", told(found)))
+        Some(format!("{found}, and shows this kind and name"))
     }
 
     /// Everything that is not taken for a manifest, in no particular order. Includes what is quiet.
     pub fn skips(&self) -> impl Iterator<Item = Skipped<'_>> {
-        self.slots.iter().flatten().flat_map(Slot::skipped)
+        self.files.iter().flat_map(|(path, slot)| slot.skipped(path))
     }
 
     /// Every identity that has a manifest, once each, in no particular order.
@@ -150,33 +140,21 @@ impl Index {
         self.by_id.keys()
     }
 
-    fn records<'i>(&'i self, id: &ObjectId) -> impl Iterator<Item = (&'i Slot, &'i Record)> {
+    fn records<'i>(&'i self, id: &ObjectId) -> impl Iterator<Item = (&'i RepoPath, &'i Record)> {
         let spots = self.by_id.get(id).map(Spots::all).unwrap_or_default();
-        spots.iter().filter_map(|(number, position)| {
-            let slot = self.slot(*number)?;
-            Some((slot, slot.records.get(*position as usize)?))
+        spots.iter().filter_map(|(path, position)| {
+            let record = self.files.get(path)?.records.get(*position as usize)?;
+            Some((path, record))
         })
-    }
-
-    fn slot(&self, number: u32) -> Option<&Slot> {
-        self.slots.get(number as usize)?.as_ref()
-    }
-
-    fn put(&mut self, number: u32, slot: Slot) {
-        if let Some(place) = self.slots.get_mut(number as usize) {
-            *place = Some(slot);
-        }
     }
 
     /// Forgets a file. Returns what it held that was taken.
     fn drop_file(&mut self, path: &RepoPath) -> Vec<(ObjectId, Digest)> {
-        let Some(number) = self.by_path.remove(path) else { return Vec::new() };
-        let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::take) else { return Vec::new() };
-        self.free.push(number);
-        self.show(number, &slot, false);
+        let Some(slot) = self.files.remove(path) else { return Vec::new() };
+        self.show(path, &slot, false);
         slot.taken()
             .map(|(position, record)| {
-                self.detach(&record.id, (number, position));
+                self.detach(&record.id, &(path.clone(), position));
                 (record.id.clone(), record.digest)
             })
             .collect()
@@ -184,56 +162,45 @@ impl Index {
 
     /// Takes a file that is not there yet. Returns what it holds that is taken.
     fn add_file(&mut self, file: ManifestFile) -> Vec<(ObjectId, Digest)> {
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            (self.slots.len() - 1) as u32
-        });
-        let withheld = self.kustomizations.reason(&file.path);
+        let path = file.path;
         let records: Box<[_]> = file.objects.into_iter().map(|manifest| self.record(manifest)).collect();
-        let slot = Slot::new(file.path.clone(), records, file.skips, withheld);
-        slot.taken().for_each(|(position, record)| self.attach(&record.id, (number, position)));
-        self.show(number, &slot, true);
+        let slot = Slot::new(records, file.skips, self.kustomizations.reason(&path));
+        slot.taken().for_each(|(position, record)| self.attach(&record.id, (path.clone(), position)));
+        self.show(&path, &slot, true);
         let held = slot.taken().map(|(_, record)| (record.id.clone(), record.digest)).collect();
-        self.by_path.insert(file.path, number);
-        self.put(number, slot);
+        self.files.insert(path, slot);
         held
     }
 
     /// Takes or withholds the objects of a file as the kustomizations now say. Returns the identities that changed.
-    fn withhold(&mut self, number: u32) -> Vec<ObjectId> {
-        let Some(slot) = self.slot(number) else { return Vec::new() };
-        let reason = self.kustomizations.reason(&slot.path);
+    fn withhold(&mut self, path: &RepoPath, slot: &mut Slot) -> Vec<ObjectId> {
+        let reason = self.kustomizations.reason(path);
         if slot.withheld() == reason.as_ref() {
             return Vec::new();
         }
-        let Some(mut slot) = self.slots.get_mut(number as usize).and_then(Option::take) else { return Vec::new() };
-        self.show(number, &slot, false);
-        let turned = slot.withheld().is_some() != reason.is_some();
+        self.show(path, slot, false);
         let withhold = reason.is_some();
+        let turned = slot.withheld().is_some() != withhold;
         slot.set_withheld(reason);
+        self.show(path, slot, true);
         for (position, record) in (0..).zip(&slot.records).filter(|_| turned) {
             if withhold {
-                self.detach(&record.id, (number, position));
+                self.detach(&record.id, &(path.clone(), position));
             } else {
-                self.attach(&record.id, (number, position));
+                self.attach(&record.id, (path.clone(), position));
             }
         }
-        self.show(number, &slot, true);
-        let ids = slot.records.iter().filter(|_| turned).map(|record| record.id.clone()).collect();
-        self.put(number, slot);
-        ids
+        slot.records.iter().filter(|_| turned).map(|record| record.id.clone()).collect()
     }
 
     /// Notes or forgets the names that something skipped in a file shows.
-    fn show(&mut self, number: u32, slot: &Slot, add: bool) {
-        let withheld = slot.records.iter().filter(|_| slot.withheld().is_some()).map(|record| record.id.name());
-        let names: BTreeSet<&str> = slot.skips().iter().flat_map(|skip| skip.shows.names()).chain(withheld).collect();
-        for name in names {
+    fn show(&mut self, path: &RepoPath, slot: &Slot, add: bool) {
+        for name in slot.shown_names() {
             if add {
-                self.shown.entry(name.into()).or_default().push(number);
-            } else if let Some(slots) = self.shown.get_mut(name) {
-                slots.retain(|shown| *shown != number);
-                if slots.is_empty() {
+                self.shown.entry(name.into()).or_default().push(path.clone());
+            } else if let Some(paths) = self.shown.get_mut(name) {
+                paths.retain(|shown| shown != path);
+                if paths.is_empty() {
                     self.shown.remove(name);
                 }
             }
@@ -249,7 +216,7 @@ impl Index {
         }
     }
 
-    fn detach(&mut self, id: &ObjectId, spot: Spot) {
+    fn detach(&mut self, id: &ObjectId, spot: &Spot) {
         if self.by_id.get_mut(id).is_some_and(|spots| spots.remove(spot)) {
             self.by_id.remove(id);
         }

@@ -1,6 +1,6 @@
 //! Owns what is kept of one file and of one object, in as few bytes as possible. Must never hold a value of an object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::manifest::{Place, Reason, Skip};
@@ -9,7 +9,6 @@ use crate::object::{Digest, ObjectId, RepoPath};
 /// A file.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub path: RepoPath,
     pub records: Box<[Record]>,
     /// Most files have none.
     notes: Option<Box<Notes>>,
@@ -48,8 +47,8 @@ pub(super) struct Rare {
     pub namespace: Box<str>,
 }
 
-/// Slot and position of a record.
-pub(super) type Spot = (u32, u32);
+/// File and position of a record.
+pub(super) type Spot = (RepoPath, u32);
 
 #[derive(Debug)]
 #[expect(
@@ -71,19 +70,19 @@ impl Spots {
 
     pub fn push(&mut self, spot: Spot) {
         match self {
-            Self::One(first) => *self = Self::Many(Box::new(vec![*first, spot])),
+            Self::One(first) => *self = Self::Many(Box::new(vec![first.clone(), spot])),
             Self::Many(spots) => spots.push(spot),
         }
     }
 
     /// Takes one out. Returns whether none is left.
-    pub fn remove(&mut self, spot: Spot) -> bool {
+    pub fn remove(&mut self, spot: &Spot) -> bool {
         match self {
-            Self::One(only) => *only == spot,
+            Self::One(only) => only == spot,
             Self::Many(spots) => {
-                spots.retain(|other| *other != spot);
-                if let [only] = spots[..] {
-                    *self = Self::One(only);
+                spots.retain(|other| other != spot);
+                if let [only] = &spots[..] {
+                    *self = Self::One(only.clone());
                 }
                 false
             }
@@ -142,9 +141,9 @@ impl fmt::Display for Skipped<'_> {
 }
 
 impl Slot {
-    pub fn new(path: RepoPath, records: Box<[Record]>, skips: Vec<Skip>, withheld: Option<Reason>) -> Self {
+    pub fn new(records: Box<[Record]>, skips: Vec<Skip>, withheld: Option<Reason>) -> Self {
         let notes = Some(Notes { skips, withheld }).filter(|notes| !notes.skips.is_empty() || notes.withheld.is_some());
-        Self { path, records, notes: notes.map(Box::new) }
+        Self { records, notes: notes.map(Box::new) }
     }
 
     pub fn skips(&self) -> &[Skip] {
@@ -165,17 +164,30 @@ impl Slot {
         (0..).zip(&self.records).filter(|_| self.withheld().is_none())
     }
 
-    pub fn named<'i>(&'i self, skip: &'i Skip) -> Skipped<'i> {
-        Skipped { path: &self.path, line: skip.line, reason: &skip.reason, hides_identity: skip.hides_identity() }
+    /// What of the file at `path` is not taken.
+    pub fn skipped<'i>(&'i self, path: &'i RepoPath) -> impl Iterator<Item = Skipped<'i>> {
+        let withheld = self.withheld().map(|reason| Skipped { path, line: 1, reason, hides_identity: false });
+        withheld.into_iter().chain(self.skips().iter().map(|skip| skipped(path, skip)))
     }
 
-    pub fn named_withheld(&self) -> Option<Skipped<'_>> {
-        self.withheld().map(|reason| Skipped { path: &self.path, line: 1, reason, hides_identity: false })
+    /// What of the file at `path` is not taken and shows the kind and name of `id`.
+    pub fn showing<'i>(&'i self, path: &'i RepoPath, id: &ObjectId) -> Option<Skipped<'i>> {
+        let shows = |record: &Record| record.id.kind() == id.kind() && record.id.name() == id.name();
+        if self.withheld().is_some() && self.records.iter().any(shows) {
+            return self.skipped(path).next();
+        }
+        self.skips().iter().find(|skip| skip.shows.includes(id)).map(|skip| skipped(path, skip))
     }
 
-    pub fn skipped(&self) -> impl Iterator<Item = Skipped<'_>> {
-        self.named_withheld().into_iter().chain(self.skips().iter().map(|skip| self.named(skip)))
+    /// The names that something shows which is not taken.
+    pub fn shown_names(&self) -> BTreeSet<&str> {
+        let withheld = self.records.iter().filter(|_| self.withheld().is_some()).map(|record| record.id.name());
+        self.skips().iter().flat_map(|skip| skip.shows.names()).chain(withheld).collect()
     }
+}
+
+fn skipped<'i>(path: &'i RepoPath, skip: &'i Skip) -> Skipped<'i> {
+    Skipped { path, line: skip.line, reason: &skip.reason, hides_identity: skip.hides_identity() }
 }
 
 impl Record {
@@ -211,9 +223,5 @@ impl Record {
             self.id = id;
         }
         changed
-    }
-
-    pub fn shows(&self, id: &ObjectId) -> bool {
-        self.id.kind() == id.kind() && self.id.name() == id.name()
     }
 }
