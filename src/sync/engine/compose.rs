@@ -352,6 +352,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     fn remove(&self, composer: &mut Composer, removal: &Removal, rule: RuleIndex) -> Result<(), String> {
         let Removal { id, place, bytes } = removal;
         let bytes = composer.files.get(&place.path).unwrap_or(bytes).clone();
+        // A place is only a number: what stands there must still be the object that goes.
+        let there = manifest::read(&bytes, place).map_err(|refusal| refusal.to_string())?;
+        if ObjectId::of(&there).is_none_or(|there| (there.group_kind(), there.name()) != (id.group_kind(), id.name())) {
+            return Err(format!("{place} holds another object by now; it is removed with the next commit"));
+        }
         let text = own_text(&bytes, place);
         match manifest::remove(&bytes, place).map_err(|refusal| refusal.to_string())? {
             Some(rest) => drop(composer.files.insert(place.path.clone(), rest)),

@@ -57,7 +57,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         match self.live.watched(id.group_kind()) {
             Some(Watched::Synced) => {}
             Some(Watched::Listing) if shown.is_some() => {}
-            Some(Watched::Listing) => return drop(self.unlisted.insert(id)),
+            Some(Watched::Listing) => {
+                self.unlisted.insert(id);
+                return;
+            }
             Some(Watched::Unwatched(reason)) => {
                 self.unlisted.insert(id.clone());
                 let reason = format!("{} cannot be watched: {reason}", id.group_kind());
