@@ -58,8 +58,10 @@ macro_rules! journeys {
     };
 }
 
+mod commits;
 mod from_git;
 mod instances;
+mod mishaps;
 mod quiet;
 mod reload;
 mod remotes;

@@ -167,7 +167,9 @@ impl World {
 
     /// The text of a rules file.
     pub fn config(&self, rules: &str) -> String {
-        format!("gitUrl: {}\nbranch: main\n{QUICK}{}", self.repo.url(), self.text(rules))
+        let is_set = |line: &&str| line.split(':').next().is_some_and(|key| rules.contains(&format!("{key}:")));
+        let quick: String = QUICK.lines().filter(|line| !is_set(line)).map(|line| format!("{line}\n")).collect();
+        format!("gitUrl: {}\nbranch: main\n{quick}{}", self.repo.url(), self.text(rules))
     }
 
     /// The command line of kubeferry here, for any verb.
