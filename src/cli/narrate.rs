@@ -103,6 +103,9 @@ pub fn publish(reporter: &Reporter, engine: &LiveEngine, repository: &Repository
         page.git.manifests = progress.manifests;
         page.git.batched = progress.batched;
         page.queue = progress.queue;
+        for (line, agreed) in page.rules.list.iter_mut().zip(&progress.agreed) {
+            line.objects = *agreed;
+        }
     });
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Leadership, Lease, LeaseName};
@@ -23,6 +24,9 @@ use super::names::NamespacedName;
 use super::narrate;
 use super::rules_source::{RulesSource, Update};
 use super::session::{LiveEngine, Session};
+
+/// The page is made from everything that is known, so it is not made for every event of a burst.
+const BETWEEN_PAGES: Duration = Duration::from_millis(50);
 
 /// How long a stop waits for the push and the writes in flight.
 const STOP: Duration = Duration::from_secs(20);
@@ -94,7 +98,8 @@ pub async fn run_session(
         narrate::in_force(&reporter, &session, &rules, &source);
         let is_leader = matches!(*leadership.borrow_and_update(), Leadership::Leader { .. });
         let engine = session.engine(repository.clone(), rules, Mode::Run, is_leader, reporter.clone());
-        let mut running = Running { session: &session, repository, engine, reporter: &reporter, is_ready: false };
+        let mut running =
+            Running { session: &session, repository, engine, reporter: &reporter, is_ready: false, published: None };
         match running.drive(&mut source, &mut leadership, &stop).await {
             Ended::Stopped => break,
             // Another repository, branch or folder: nothing that was known of Git holds.
@@ -119,6 +124,8 @@ struct Running<'a> {
     engine: LiveEngine,
     reporter: &'a Reporter,
     is_ready: bool,
+    /// When the page was last brought up to date.
+    published: Option<Instant>,
 }
 
 impl Running<'_> {
@@ -142,11 +149,17 @@ impl Running<'_> {
                     }
                 }
             }
-            self.publish();
+            let is_stale = !self.publish();
             let idle = async {
                 match until {
                     Some(instant) => self.engine.wait(instant).await,
                     None => tokio::task::yield_now().await,
+                }
+            };
+            let led = async {
+                // Without an elector nothing changes any more.
+                if leadership.changed().await.is_err() {
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {
@@ -154,17 +167,14 @@ impl Running<'_> {
                     self.finish().await;
                     return Ended::Stopped;
                 }
-                changed = leadership.changed() => {
-                    if changed.is_ok() {
-                        self.follow_leadership(leadership);
-                    }
-                }
+                () = led => self.follow_leadership(leadership),
                 update = source.changed() => {
                     if let Some(ended) = self.reload(source, update) {
                         return ended;
                     }
                 }
                 () = idle => {}
+                () = tokio::time::sleep(BETWEEN_PAGES), if is_stale => {}
             }
         }
     }
@@ -202,13 +212,19 @@ impl Running<'_> {
         }
     }
 
-    fn publish(&mut self) {
+    /// Brings the page up to date, unless that was done a moment ago. Returns whether it is up to date.
+    fn publish(&mut self) -> bool {
+        if self.published.is_some_and(|at| at.elapsed() < BETWEEN_PAGES) {
+            return false;
+        }
+        self.published = Some(Instant::now());
         let waiting = self.engine.waiting_for();
         if !self.is_ready {
             self.is_ready = waiting.is_empty();
             self.reporter.ready(waiting);
         }
         narrate::publish(self.reporter, &self.engine, &self.repository, self.is_ready);
+        true
     }
 
     /// Lets what is in flight end.

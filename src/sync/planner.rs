@@ -105,7 +105,14 @@ impl Subject<'_> {
 pub fn plan(subject: &Subject<'_>, rules: &Rules, identity: &Identity) -> Plan {
     let by_base = plan_as(subject, rules, identity, subject.base);
     let carries_through = by_base.selected && !by_base.agrees;
-    if subject.base.is_none() || carries_through { by_base } else { plan_as(subject, rules, identity, None) }
+    if carries_through || !has_other_labels(subject) { by_base } else { plan_as(subject, rules, identity, None) }
+}
+
+/// Whether a side has other labels than when both agreed.
+fn has_other_labels(subject: &Subject<'_>) -> bool {
+    let Some(base) = subject.base else { return false };
+    let moved = |side: Option<&Value>, then: &Labels| side.is_some_and(|object| labels(object) != *then);
+    moved(subject.manifest(), &base.manifest_labels) || moved(subject.live(), &base.live_labels)
 }
 
 fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of: Option<&Base>) -> Plan {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::cluster::Cluster;
 use crate::manifest::{Caps, Found, ManifestFile};
 use crate::object::{ObjectId, RepoPath};
+use crate::report::metrics::{FetchResult, PushResult};
 use crate::report::{Change, Verb};
 use crate::repository::{BlobId, CommitId, FileState, NewCommit, PushError, Remote, RepositoryError};
 
@@ -87,6 +88,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let now = self.clock.now();
         if self.next_fetch <= now && self.wants_fetch() {
             self.git = Git::Fetching;
+            self.git_since = now;
             // From its beginning, so that who asks for another one meanwhile gets it.
             self.next_fetch = now + self.rules.interval;
             if self.recency == Recency::Due {
@@ -117,8 +119,26 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
     }
 
+    /// Counts what the remote answered, and how long that took.
+    fn measure(&self, done: &GitDone) {
+        let took = self.clock.now().saturating_sub(self.git_since);
+        let metrics = self.standings.metrics();
+        match done {
+            GitDone::Fetched(Ok(head)) if *head == self.head => metrics.fetch(FetchResult::Unchanged, took),
+            GitDone::Fetched(Ok(_)) => metrics.fetch(FetchResult::Changed, took),
+            GitDone::Fetched(Err(_)) => metrics.fetch(FetchResult::Failed, took),
+            GitDone::Committed(Ok(Some(_)), _) => metrics.commit(),
+            GitDone::Pushed(_, Ok(()), _) => metrics.push(PushResult::Pushed, took),
+            GitDone::Pushed(_, Err(PushError::Raced), _) => metrics.push(PushResult::Raced, took),
+            GitDone::Pushed(_, Err(PushError::Refused(_)), _) => metrics.push(PushResult::Refused, took),
+            GitDone::Pushed(_, Err(PushError::Repository(_)), _) => metrics.push(PushResult::Failed, took),
+            GitDone::Read { .. } | GitDone::Committed(..) => {}
+        }
+    }
+
     pub(super) fn git_done(&mut self, done: GitDone) {
         self.git = Git::Idle;
+        self.measure(&done);
         match done {
             GitDone::Fetched(Ok(head)) => self.fetched(head),
             GitDone::Fetched(Err(error)) => self.git_failed(&error),
@@ -280,6 +300,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn push(&mut self, commit: CommitId, sent: Sent) {
         self.git = Git::Pushing;
+        self.git_since = self.clock.now();
         let pushed = self.remote.push(commit);
         self.tasks.push(Box::pin(async move { Done::Git(GitDone::Pushed(commit, pushed.await, sent)) }));
     }

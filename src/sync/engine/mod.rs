@@ -70,7 +70,7 @@ pub enum Step {
 /// The end of a task.
 enum Done {
     Observed(ObjectId, bool, Result<Box<Observed>, ObserveError>),
-    Acted(Box<Acted>),
+    Acted(Instant, Box<Acted>),
     Previewed(Box<Preview>),
     Loaded(Box<compose::Loaded>),
     Git(git_side::GitDone),
@@ -108,6 +108,8 @@ pub struct Engine<C, R, K> {
     deferred: BTreeSet<ObjectId>,
 
     git: git_side::Git,
+    /// When the remote was last asked for something.
+    git_since: Instant,
     head: Option<CommitId>,
     head_read: bool,
     recency: git_side::Recency,
@@ -167,6 +169,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             deletes: Deletes::default(),
             deferred: BTreeSet::new(),
             git: git_side::Git::Idle,
+            git_since: Instant::ZERO,
             head: None,
             head_read: false,
             recency: git_side::Recency::Current,
@@ -257,7 +260,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         while matches!(self.git, git_side::Git::Pushing | git_side::Git::Committing) || !self.flights.is_empty() {
             match self.tasks.next().await {
                 Some(Done::Git(done)) => self.git_done(done),
-                Some(Done::Acted(acted)) => drop(self.flights.remove(&acted.id)),
+                Some(Done::Acted(_, acted)) => drop(self.flights.remove(&acted.id)),
                 Some(Done::Observed(id, ..)) => drop(self.flights.remove(&id)),
                 Some(_) => {}
                 None => return,
@@ -304,7 +307,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     fn done(&mut self, done: Done) {
         match done {
             Done::Observed(id, shown, observed) => self.observed(&id, shown, observed),
-            Done::Acted(acted) => self.acted(*acted),
+            Done::Acted(since, acted) => {
+                self.standings.metrics().applied(self.clock.now().saturating_sub(since));
+                self.acted(*acted);
+            }
             Done::Previewed(preview) => self.previewed(*preview),
             Done::Loaded(loaded) => {
                 self.loaded(*loaded);

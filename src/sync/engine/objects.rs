@@ -146,7 +146,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if hidden.is_some() {
             self.hidden_ids.insert(id.clone());
         }
+        let since = self.clock.now();
         let plan = self.plan(&observed, hidden.as_deref());
+        self.standings.metrics().planned(self.clock.now().saturating_sub(since));
         self.planned += 1;
         if composing { self.compose(plan, observed) } else { self.carry_out(plan, observed) }
     }
@@ -286,9 +288,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
         let version = shape.and_then(crate::object::ApiVersion::of).map(|version| version.version.to_string());
         let (schema, live) = (observed.schema.clone(), observed.live.clone());
+        let since = self.clock.now();
         let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
         self.tasks.push(Box::pin(async move {
-            Done::Acted(Box::new(act(cluster, identity, id, version, schema, live, actions).await))
+            Done::Acted(since, Box::new(act(cluster, identity, id, version, schema, live, actions).await))
         }));
     }
 
@@ -320,10 +323,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn delete(&mut self, id: ObjectId, uid: String, rule: usize) {
         self.flights.insert(id.clone(), false);
+        let since = self.clock.now();
         let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
         let actions = vec![Action::Delete { uid, rule }];
         self.tasks.push(Box::pin(async move {
-            Done::Acted(Box::new(act(cluster, identity, id, None, Default::default(), None, actions).await))
+            Done::Acted(since, Box::new(act(cluster, identity, id, None, Default::default(), None, actions).await))
         }));
     }
 

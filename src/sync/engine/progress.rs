@@ -26,6 +26,8 @@ pub struct Progress {
     pub in_flight: usize,
     /// How many planning passes were made.
     pub planned: u64,
+    /// For each rule how many objects agree whose existence it decides.
+    pub agreed: Vec<usize>,
     /// Every watched kind.
     pub kinds: Vec<KindProgress>,
 }
@@ -60,6 +62,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             queue: self.queue.len(),
             in_flight: self.flights.len(),
             planned: self.planned,
+            agreed: (0..self.rules.rules.len()).map(|rule| self.bases.size(rule)).collect(),
             kinds: self.live.kinds().map(kind).collect(),
         }
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::manifest;
 use crate::object::ObjectId;
-use crate::report::{Change, ChangeSet, Reporter, RuleRef, Side, Verb};
+use crate::report::{Change, ChangeSet, Metrics, Reporter, RuleRef, Side, Verb};
 
 use super::super::plan::Plan;
 use super::compose::shown;
@@ -24,6 +24,11 @@ pub struct Standings {
 impl Standings {
     pub(super) fn new(reporter: Reporter) -> Self {
         Self { objects: BTreeMap::new(), kindless: BTreeSet::new(), remote_error: None, reporter }
+    }
+
+    /// Where times and counts go.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.reporter.metrics
     }
 
     /// Tells of a change that was carried out.
