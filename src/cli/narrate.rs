@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::cluster::{Event, EventLevel, Events};
+use crate::cluster::{Cluster as _, Event, EventLevel, Events};
+use crate::object::{GroupKind, ObjectId};
 use crate::report::reporter::Listener;
 use crate::report::status::{FileLine, KindLine, RuleLine, Trouble};
-use crate::report::{Change, Place, Reporter, Side, Status, Verb};
+use crate::report::{Change, Place, Reporter, Side, Status};
 use crate::repository::Repository;
 use crate::rules::{Direction, Rules};
+
+use crate::sync::planner::Identity;
 
 use super::rules_source::RulesSource;
 use super::session::{LiveEngine, Session};
@@ -60,7 +63,8 @@ pub fn in_force(reporter: &Reporter, session: &Session, rules: &Rules, source: &
 }
 
 /// A newer text of the rules cannot be used.
-pub fn reload_failed(reporter: &Reporter, problem: &str) {
+pub fn reload_failed(reporter: &Reporter, events: &Events, identity: &Identity, problem: &str) {
+    events.tell(event_of_rules(identity, problem));
     tracing::error!("the rules were not reloaded, the last good ones stay in force: {problem}");
     reporter.metrics.reload(false);
     reporter.status.update(|page| {
@@ -109,16 +113,19 @@ pub fn publish(reporter: &Reporter, engine: &LiveEngine, repository: &Repository
     });
 }
 
-/// Writes what a person must look at as Events beside the objects concerned.
-pub fn events(session: &Session) -> Listener {
+/// Starts the writer of Events.
+pub fn start_events(session: &Session) -> Arc<Events> {
     let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| session.identity.name.clone());
-    let events = Events::start(session.cluster.connection(), &instance);
+    Arc::new(Events::start(session.cluster.connection(), &instance))
+}
+
+/// Writes what a person must look at as Events beside the objects concerned.
+pub fn events_of_changes(session: &Session, events: Arc<Events>) -> Listener {
     let cluster = session.cluster.clone();
     Arc::new(move |change: &Change| {
         if !change.verb.is_trouble() {
             return;
         }
-        use crate::cluster::Cluster as _;
         let kinds = cluster.kinds();
         let Some(kind) = kinds.get(change.object.group_kind()) else { return };
         events.tell(Event {
@@ -127,8 +134,22 @@ pub fn events(session: &Session) -> Listener {
             uid: None,
             level: EventLevel::Warning,
             action: if change.side == Side::Git { "WriteBack" } else { "Apply" },
-            reason: if change.verb == Verb::Held { "Held" } else { "Failed" },
+            reason: change.verb.event_reason(),
             note: change.to_string(),
         });
     })
+}
+
+/// The rules were not reloaded: told beside our Lease, the one object that every instance has.
+fn event_of_rules(identity: &Identity, problem: &str) -> Event {
+    let lease = GroupKind::new("coordination.k8s.io", "Lease");
+    Event {
+        regarding: ObjectId::new(lease, &identity.namespace, &identity.name),
+        version: "v1".into(),
+        uid: None,
+        level: EventLevel::Warning,
+        action: "Reload",
+        reason: "RulesRefused",
+        note: format!("the rules were not reloaded, the last good ones stay in force: {problem}"),
+    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Leadership, Lease, LeaseName};
+use crate::cluster::{Events, Leadership, Lease, LeaseName};
 use crate::http::{Handles, Server};
 use crate::report::reporter::Listener;
 use crate::report::status::Role;
@@ -79,7 +79,8 @@ pub async fn run_session(
 ) -> anyhow::Result<()> {
     let mut source = RulesSource::open(&session, config_map).await?;
     let status = StatusHandle::new(narrate::first_page(&session, &source));
-    let mut reporter = Reporter::new(status, Metrics::new()).with(narrate::events(&session));
+    let events = narrate::start_events(&session);
+    let mut reporter = Reporter::new(status, Metrics::new()).with(narrate::events_of_changes(&session, events.clone()));
     for listener in listeners {
         reporter = reporter.with(listener);
     }
@@ -98,8 +99,15 @@ pub async fn run_session(
         narrate::in_force(&reporter, &session, &rules, &source);
         let is_leader = matches!(*leadership.borrow_and_update(), Leadership::Leader { .. });
         let engine = session.engine(repository.clone(), rules, Mode::Run, is_leader, reporter.clone());
-        let mut running =
-            Running { session: &session, repository, engine, reporter: &reporter, is_ready: false, published: None };
+        let mut running = Running {
+            session: &session,
+            repository,
+            engine,
+            reporter: &reporter,
+            events: &events,
+            is_ready: false,
+            published: None,
+        };
         match running.drive(&mut source, &mut leadership, &stop).await {
             Ended::Stopped => break,
             // Another repository, branch or folder: nothing that was known of Git holds.
@@ -123,6 +131,7 @@ struct Running<'a> {
     repository: Arc<Repository>,
     engine: LiveEngine,
     reporter: &'a Reporter,
+    events: &'a Events,
     is_ready: bool,
     /// When the page was last brought up to date.
     published: Option<Instant>,
@@ -192,12 +201,12 @@ impl Running<'_> {
     fn reload(&mut self, source: &mut RulesSource, update: Update) -> Option<Ended> {
         match update {
             Update::Broken(problem) => {
-                narrate::reload_failed(self.reporter, &problem);
+                self.refuse(&problem);
                 None
             }
             Update::Rules(rules) => {
                 if let Err(error) = self.session.git_url(&rules) {
-                    narrate::reload_failed(self.reporter, &format!("{error:#}"));
+                    self.refuse(&format!("{error:#}"));
                     return None;
                 }
                 let before = source.replace(rules.clone());
@@ -210,6 +219,10 @@ impl Running<'_> {
                 None
             }
         }
+    }
+
+    fn refuse(&self, problem: &str) {
+        narrate::reload_failed(self.reporter, self.events, &self.session.identity, problem);
     }
 
     /// Brings the page up to date, unless that was done a moment ago. Returns whether it is up to date.
