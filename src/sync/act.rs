@@ -83,7 +83,9 @@ impl<C: Cluster> Step<'_, C> {
     ) -> Result<Option<Value>, ClusterError> {
         match action {
             Action::Create { object, release, .. } => {
-                let live = self.cluster.apply(self.id, object.clone(), true, false).await?;
+                // Not by force: what somebody created meanwhile has values that first values must not replace. A conflict
+                // is planned again, as an object that is live.
+                let live = self.cluster.apply(self.id, object.clone(), false, false).await?;
                 self.release(live, release).await
             }
             Action::Apply { object, force, .. } => {
@@ -121,10 +123,16 @@ impl<C: Cluster> Step<'_, C> {
     ) -> Result<Option<Value>, ClusterError> {
         let before = live.clone();
         let patch_of = |live: &Value| {
-            let operations: Vec<Value> = fields
+            let within = |path: &FieldPath| fields.iter().any(|field| field != path && field.covers(path));
+            let mut removals: Vec<(String, &Value)> = fields
                 .iter()
-                .filter(|path| compare::get(live, path, view) == compare::get(&before, path, view))
+                .filter(|path| compare::get(live, path, view) == compare::get(&before, path, view) && !within(path))
                 .filter_map(|path| Some((pointer(live, path, view)?, compare::get(live, path, view)?)))
+                .collect();
+            // Positions in lists hold until something before them goes.
+            removals.sort_by(|(a, _), (b, _)| positions(b).cmp(&positions(a)));
+            let operations: Vec<Value> = removals
+                .into_iter()
                 .flat_map(|(pointer, value)| {
                     [json!({"op": "test", "path": pointer, "value": value}), json!({"op": "remove", "path": pointer})]
                 })
@@ -201,6 +209,11 @@ fn pointer(object: &Value, path: &FieldPath, view: SchemaView<'_>) -> Option<Str
         at = (below, at.1.below(element));
     }
     Some(pointer)
+}
+
+/// A pointer in an order in which list items stand by their position.
+fn positions(pointer: &str) -> Vec<(usize, &str)> {
+    pointer.split('/').map(|token| (token.parse().unwrap_or_default(), token)).collect()
 }
 
 fn is_item(item: &Value, element: &PathElement, list: SchemaView<'_>) -> bool {

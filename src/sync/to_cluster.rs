@@ -214,9 +214,17 @@ impl Left {
             .map(|manager| manager.name)
             .filter(|name| !ours.iter().flatten().any(|own| own == name))
             .collect();
-        if !others.is_empty() && others.iter().all(|name| is_kubectl(name)) {
+        // An item or a map goes as a whole only if nobody else has anything in it; its fields are looked at one by one.
+        let foreign = |entry: &managed::ManagedEntry| {
+            let name = &entry.manager.name;
+            !ours.iter().flatten().any(|own| own == name) && !is_kubectl(name) && entry.fields.touches(&path)
+        };
+        if !others.is_empty()
+            && others.iter().all(|name| is_kubectl(name))
+            && !managed::entries(live).iter().any(foreign)
+        {
             self.stripped.push(path.clone());
-        } else if !others.is_empty() {
+        } else if others.iter().any(|name| !is_kubectl(name)) {
             self.kept.push(Note {
                 verb: Verb::Skipped,
                 side: Side::Cluster,

@@ -136,11 +136,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return;
         }
         if observed.live.is_none() && self.live.get(id).is_some() {
-            self.live.lose(id, self.clock.now());
-            self.queue.push(id.clone());
-            if !composing {
-                return;
+            // It was deleted before its event, or it was made while it was read: then the event is the newer one.
+            if !again {
+                self.live.lose(id, self.clock.now());
+                self.queue.push(id.clone());
             }
+            return self.composed_without(id);
         }
         let hidden = self.hidden_manifest(&observed);
         if hidden.is_some() {
