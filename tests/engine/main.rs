@@ -8,8 +8,10 @@ mod memory_remote;
 #[path = "../support/pace.rs"]
 mod pace;
 
+mod actors;
 mod deleting;
 mod git;
 mod model;
 mod rounds;
+mod witness;
 mod world;

@@ -222,3 +222,48 @@ fn duplicates_and_broken_files_are_left_alone() {
     assert_eq!(world.live(&b, "/data/a"), "3");
     world.assert_in_sync();
 }
+
+#[test]
+fn an_object_that_somebody_creates_first_keeps_its_values() {
+    for seed in 0..30 {
+        let mut world = World::at_pace(SPLIT, Pace::random(seed, 3));
+        world.push(&[("README.md", Some("hello"))]);
+        world.git.commit_by_hand(&[("web.yaml", Some(DEPLOYMENT))]);
+        world.engine.poke();
+        for _ in 0..seed {
+            world.step();
+        }
+        let id = deployment_id();
+        if world.cluster.object(&id).is_some() {
+            continue;
+        }
+        world.cluster.update(&deployment(8), "kubectl-create");
+        world.pass(30);
+        assert_eq!(world.live(&id, "/spec/replicas"), 8, "seed {seed}");
+        assert_eq!(world.live(&id, "/spec/template/spec/containers/0/image"), "web:1", "seed {seed}");
+        assert!(world.git.file("web.yaml").unwrap().contains("replicas: 8"), "seed {seed}");
+        world.assert_in_sync();
+    }
+}
+
+#[test]
+fn items_that_leave_git_go_although_kubectl_made_them_once() {
+    let rule = "- {name: apply, resources: [services], syncTo: kubernetes}";
+    let text = |ports: &[u32]| {
+        let head = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  ports:\n";
+        let port = |port: &u32| format!("  - name: p{port}\n    port: {port}\n");
+        head.to_owned() + &ports.iter().map(port).collect::<String>()
+    };
+    let ports: Vec<_> = [1, 2, 3].map(|port| json!({"name": format!("p{port}"), "port": port})).into();
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"ports": ports}});
+    let mut world = World::new(rule);
+    world.cluster.update(&service, "kubectl-client-side-apply");
+    world.push(&[("web.yaml", Some(&text(&[1, 2, 3])))]);
+    world.push(&[("web.yaml", Some(&text(&[2])))]);
+    let id = ObjectId::new(GroupKind::new("", "Service"), "shop", "web");
+    let left: Vec<_> =
+        world.live(&id, "/spec/ports").as_array().unwrap().iter().map(|port| port["port"].clone()).collect();
+    assert_eq!(left, [2], "{:?}", world.said(&id));
+    world.assert_in_sync();
+}

@@ -48,6 +48,10 @@ impl World {
         Self { cluster, git, clock, pace, rules, engine }
     }
 
+    pub fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
     /// The process ends and another begins.
     pub fn restart(&mut self, active: bool) {
         self.cluster.forget_watches();
@@ -153,6 +157,14 @@ pub fn manifest(name: &str, value: &str) -> String {
 
 pub fn deployment_id() -> ObjectId {
     ObjectId::new(GroupKind::new("apps", "Deployment"), "shop", "web")
+}
+
+/// The live object that somebody makes of [`DEPLOYMENT`] with other values.
+pub fn deployment(replicas: u32) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "web:0"}]}}}})
 }
 
 pub const DEPLOYMENT: &str = "\

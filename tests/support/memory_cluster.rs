@@ -114,7 +114,12 @@ impl MemoryCluster {
         self.state().objects.get(id).cloned()
     }
 
-    /// Every live object of a kind.
+    /// How many changes there were.
+    pub fn version(&self) -> u64 {
+        self.state().version
+    }
+
+    /// Every live object.
     pub fn objects(&self) -> BTreeMap<ObjectId, Value> {
         self.state().objects.clone()
     }
