@@ -302,6 +302,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return composer.ids.into_iter().for_each(|id| self.batch.add(id, now));
         }
         self.take_removals(&mut composer);
+        // The message names them in an order that does not depend on which answer came first.
+        composer.changes.sort_by(|a, b| a.object.cmp(&b.object));
         let Composer { ids, files, changes, texts, gone, added, .. } = *composer;
         let mut writes: Vec<FileWrite> =
             files.into_iter().map(|(path, bytes)| FileWrite { path, bytes: Some(bytes) }).collect();
