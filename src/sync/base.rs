@@ -50,6 +50,11 @@ impl Bases {
         self.agreed.get(id)
     }
 
+    /// The file of every object that agreed.
+    pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
+        self.agreed.values().map(|base| &base.path)
+    }
+
     /// Remembers that both sides agree.
     pub fn agree(&mut self, id: &ObjectId, base: Base) {
         self.forget(id);

@@ -236,18 +236,19 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let count = files.len();
         let mut touched = BTreeSet::new();
         let mut unreadable = None;
+        let emptied = self.emptied(&files);
         for ReadFile { path, file } in files {
             let (blob, file) = file.unzip();
-            if file.as_ref().is_some_and(hides_something) {
+            match blob.flatten() {
+                Some(blob) => self.blobs.insert(path.clone(), blob),
+                None => self.blobs.remove(&path),
+            };
+            if file.as_ref().is_some_and(hides_something) || emptied.contains(&path) {
                 self.unreadable.insert(path.clone());
                 unreadable = Some(path.clone());
             } else {
                 self.unreadable.remove(&path);
             }
-            match blob.flatten() {
-                Some(blob) => self.blobs.insert(path.clone(), blob),
-                None => self.blobs.remove(&path),
-            };
             touched.extend(self.index.update(&path, file));
         }
         self.suspects.retain(|_, path| self.unreadable.contains(path));
@@ -276,6 +277,17 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         // What could not be read names no identity: whatever waited for a readable manifest is asked again.
         touched.extend(std::mem::take(&mut self.hidden_ids));
         touched.into_iter().for_each(|id| self.queue.push(id));
+    }
+
+    /// Files that held manifests when their objects last agreed and now hold something that shows nothing of them. Nobody
+    /// minds a text that was never a manifest, but these manifests have gone somewhere.
+    fn emptied(&self, files: &[ReadFile]) -> BTreeSet<RepoPath> {
+        let shows_nothing = |file: &&ReadFile| file.file.as_ref().is_some_and(|(_, file)| shows_nothing(file));
+        let candidates: BTreeSet<&RepoPath> = files.iter().filter(shows_nothing).map(|file| &file.path).collect();
+        if candidates.is_empty() {
+            return BTreeSet::new();
+        }
+        self.bases.paths().filter(|path| candidates.contains(path)).cloned().collect()
     }
 
     /// Whether Git has a manifest of the object, or something that may be one.
@@ -356,4 +368,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 /// Whether something in the file cannot be read and does not show what it is.
 pub(super) fn hides_something(file: &ManifestFile) -> bool {
     file.skips.iter().any(|skip| !skip.reason.is_quiet() && skip.shows.is_empty())
+}
+
+/// Whether there is something in the file, and none of it shows what it is.
+fn shows_nothing(file: &ManifestFile) -> bool {
+    let is_blank = file.objects.is_empty() && file.kustomization.is_none() && !file.skips.is_empty();
+    is_blank && file.skips.iter().all(|skip| skip.shows.is_empty())
 }
