@@ -7,9 +7,10 @@ use crate::object::Digest;
 
 use super::kinds::{self, Subresource};
 use super::patch::Patch;
+use super::request::{Asked, Body, Target};
 use super::storage::Key;
-use super::store::{State, Store, terminating};
-use super::write::{Asked, Body, Target};
+use super::store::{State, Store};
+use super::verbs::terminating;
 
 const MANAGER: &str = "kube-controller-manager";
 const REVISION: &str = "deployment.kubernetes.io/revision";

@@ -12,13 +12,14 @@ use super::kinds::Resource;
 use super::kinds::Subresource;
 use super::list::{list, selector};
 use super::patch::Patch;
+use super::request::{Body, Target};
 use super::respond::{Form, json_response, response, warn};
 use super::route::{Query, Route, route};
 use super::server::App;
 use super::status::{Cause, Status};
-use super::store::{DeleteOptions, Written, scale_of};
+use super::store::DeleteOptions;
+use super::verbs::{Written, scale_of};
 use super::watch::Watch;
-use super::write::{Body, Target};
 use super::{discovery, openapi, protobuf};
 
 /// Larger bodies are refused, as by a real server.

@@ -83,7 +83,7 @@ impl Resource {
 
     /// Whether this is the kind in which its objects are kept. (Events are served by two groups.)
     pub fn is_stored(&self) -> bool {
-        !(self.is("Event") && !self.group.is_empty())
+        !self.is("Event") || self.group.is_empty()
     }
 }
 

@@ -8,12 +8,13 @@
 //! ```text
 //!  HTTP    server -> handle -> route (path, query)         respond, table, discovery, openapi: forms of answers
 //!                       |  \-> list, watch
-//!  verbs             store  -> write (one write, pure) -> decode, defaults, validate, allocate, patch, scale
-//!                       |            \-> tracker (who owns what) -> compare, merge, managers
+//!  verbs             store, verbs -> write, body (one write, pure) -> decode, typed, defaults, validate, allocate, patch, scale
+//!                       |                  \-> tracker (who owns what) -> compare, merge, managers
 //!  state             storage (objects, versions, bounded history)          kinds, types: what is served
 //! ```
 
 mod allocate;
+mod body;
 mod compare;
 mod controllers;
 mod decode;
@@ -29,6 +30,7 @@ mod openapi;
 mod patch;
 mod protobuf;
 mod quantity;
+mod request;
 mod respond;
 mod route;
 mod scale;
@@ -42,6 +44,7 @@ mod tracker;
 mod typed;
 mod types;
 mod validate;
+mod verbs;
 mod watch;
 mod write;
 

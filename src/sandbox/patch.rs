@@ -262,7 +262,7 @@ mod tests {
         let patch = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"], "labels": null},
                            "spec": {"template": {"spec": {"tolerations": [{"key": "b"}]}}}});
         let merged = deployment(&live, patch);
-        assert_eq!(merged["metadata"], json!({"finalizers": ["b", "c"]}));
+        assert_eq!(merged["metadata"], json!({"finalizers": ["c", "b"]}));
         assert_eq!(merged["spec"]["template"]["spec"]["tolerations"], json!([{"key": "b"}]));
     }
 

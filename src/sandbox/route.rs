@@ -1,8 +1,8 @@
 //! Owns the meaning of a request's path and query. Must never look at a body.
 
 use super::kinds::{self, Resource, Subresource};
+use super::request::{Asked, Target, Validation};
 use super::status::{Cause, Status};
-use super::write::{Asked, Target, Validation};
 
 /// What a path is about.
 #[derive(Debug)]

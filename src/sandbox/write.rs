@@ -7,47 +7,12 @@ use crate::object::FieldPath;
 
 use super::kinds::{Resource, Subresource};
 use super::managers::Managers;
-use super::patch::{Patch, patched};
+use super::patch::patched;
+use super::request::{Asked, Body, Target};
 use super::status::{Cause, Status};
 use super::tracker::Tracker;
 use super::types::{Type, types, view, view_of};
-use super::{allocate, decode, defaults, scale, typed, validate};
-
-/// What a write is about.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub resource: &'static Resource,
-    /// Empty for a cluster-scoped object.
-    pub namespace: String,
-    pub name: String,
-    pub subresource: Option<Subresource>,
-}
-
-/// What to do with fields that the types do not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Validation {
-    Ignore,
-    #[default]
-    Warn,
-    Strict,
-}
-
-/// How a write is to be done.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
-    pub manager: String,
-    pub force: bool,
-    pub dry_run: bool,
-    pub validation: Validation,
-}
-
-/// The body of a write.
-#[derive(Clone, Debug)]
-pub(super) enum Body {
-    Put(Value),
-    Patch(Patch),
-    Apply(Value),
-}
+use super::{allocate, decode, defaults, scale, validate};
 
 /// A new state, and what the client should hear.
 #[derive(Debug)]
@@ -62,7 +27,8 @@ pub(super) struct Writer<'a> {
     pub now: &'a str,
 }
 
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+/// A string at this place; empty when there is none.
+pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or("")
 }
 
@@ -71,11 +37,11 @@ fn metadata(object: &mut Value) -> Option<&mut Map<String, Value>> {
 }
 
 impl Writer<'_> {
-    fn resource(&self) -> &'static Resource {
+    pub(super) fn resource(&self) -> &'static Resource {
         self.target.resource
     }
 
-    fn is_scale(&self) -> bool {
+    pub(super) fn is_scale(&self) -> bool {
         self.target.subresource == Some(Subresource::Scale)
     }
 
@@ -84,15 +50,15 @@ impl Writer<'_> {
     }
 
     /// Group-version and kind of the objects that this path takes and gives.
-    fn api_version(&self) -> String {
+    pub(super) fn api_version(&self) -> String {
         if self.is_scale() { scale::API_VERSION.to_owned() } else { self.resource().api_version() }
     }
 
-    fn kind(&self) -> &str {
+    pub(super) fn kind(&self) -> &str {
         if self.is_scale() { "Scale" } else { &self.resource().kind }
     }
 
-    fn of(&self) -> Type {
+    pub(super) fn of(&self) -> Type {
         if self.is_scale() { types().named("io.k8s.api.autoscaling.v1.Scale") } else { types().root(self.resource()) }
     }
 
@@ -107,7 +73,7 @@ impl Writer<'_> {
         paths.iter().map(|path| FieldPath::fields(path.iter().copied())).collect()
     }
 
-    fn tracker<'t>(&'t self, reset: &'t [FieldPath]) -> Tracker<'t> {
+    pub(super) fn tracker<'t>(&'t self, reset: &'t [FieldPath]) -> Tracker<'t> {
         let view = if self.is_scale() { view_of("autoscaling", "v1", "Scale") } else { view(self.resource()) };
         let subresource = self.target.subresource.map_or("", Subresource::name);
         Tracker { view, api_version: self.api_version(), subresource, reset, now: self.now }
@@ -248,115 +214,6 @@ impl Writer<'_> {
             object = live.clone();
         }
         Ok(Prepared { object, warnings })
-    }
-
-    fn decoded(&self, mut body: Value) -> Result<(Value, Vec<String>), Status> {
-        let wanted = self.kind();
-        if !body.is_object() {
-            let why = format!("the object provided is unrecognized (must be of type {wanted})");
-            return Err(Status::bad_request(why));
-        }
-        let (api_version, kind) = (text(&body, "/apiVersion").to_owned(), text(&body, "/kind").to_owned());
-        let version = api_version.rsplit('/').next().unwrap_or("").to_owned();
-        if !api_version.is_empty() && api_version != self.api_version() {
-            let expected = self.api_version();
-            return Err(Status::bad_request(format!(
-                "the API version in the data ({api_version}) does not match the expected API version ({expected})"
-            )));
-        }
-        let refused = |why: &str| {
-            let kind = if kind.is_empty() { wanted } else { kind.as_str() };
-            let version = if version.is_empty() { "v1" } else { version.as_str() };
-            let message = format!("{kind} in version \"{version}\" cannot be handled as a {wanted}: {why}");
-            Status::bad_request(message)
-        };
-        if !kind.is_empty() && kind != wanted {
-            return Err(refused("it is of another kind"));
-        }
-        if let Value::Object(body) = &mut body {
-            body.insert("kind".into(), wanted.into());
-            body.insert("apiVersion".into(), self.api_version().into());
-        }
-        let decoded = decode::decode_as(&self.of(), body).map_err(|why| refused(&why))?;
-        let warnings = self.warnings(&decoded.unknown).map_err(|why| refused(&why))?;
-        Ok((decoded.object, warnings))
-    }
-
-    fn decoded_patch(&self, mut result: Value) -> Result<(Value, Vec<String>), Status> {
-        let shown = result.clone();
-        if text(&result, "/kind") != self.kind() || text(&result, "/apiVersion") != self.api_version() {
-            return Err(Status::invalid_patch(&shown, "a patch may not change apiVersion and kind"));
-        }
-        if let Value::Object(result) = &mut result {
-            result.insert("kind".into(), self.kind().into());
-            result.insert("apiVersion".into(), self.api_version().into());
-        }
-        let decoded = decode::decode_as(&self.of(), result).map_err(|why| Status::invalid_patch(&shown, &why))?;
-        let warnings = self.warnings(&decoded.unknown).map_err(|why| Status::invalid_patch(&shown, &why))?;
-        Ok((decoded.object, warnings))
-    }
-
-    fn warnings(&self, unknown: &[String]) -> Result<Vec<String>, String> {
-        let texts: Vec<_> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
-        match self.asked.validation {
-            Validation::Strict if !texts.is_empty() => Err(format!("strict decoding error: {}", texts.join(", "))),
-            Validation::Ignore => Ok(Vec::new()),
-            _ => Ok(texts),
-        }
-    }
-
-    /// What an apply may not say.
-    fn check_config(&self, config: &Value) -> Result<(), Status> {
-        let (api_version, kind) = (text(config, "/apiVersion"), text(config, "/kind"));
-        if api_version != self.api_version() || kind != self.kind() {
-            let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-            return Err(Status::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
-        }
-        let name = &self.target.name;
-        if text(config, "/metadata/name").is_empty() {
-            let why = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
-            return Err(Status::bad_request(why));
-        }
-        self.check_name(config)?;
-        if config.pointer("/metadata/managedFields").is_some_and(|entries| !entries.is_null()) {
-            return Err(Status::bad_request("metadata.managedFields must be nil"));
-        }
-        typed::check(config, &self.of(), self.tracker(&[]).view).map_err(|why| {
-            let named = format!("{}/{}", text(config, "/metadata/namespace"), text(config, "/metadata/name"));
-            let kind = self.gvk();
-            Status::internal(format!("failed to create typed patch object ({named}; {kind}): {why}"))
-        })
-    }
-
-    fn gvk(&self) -> String {
-        if self.is_scale() { "autoscaling/v1, Kind=Scale".into() } else { self.resource().gvk() }
-    }
-
-    /// A merged object through the server's own types.
-    fn converted(&self, object: Value, config: &Value) -> Result<Value, Status> {
-        let decoded = decode::decode_as(&self.of(), object).map_err(|why| {
-            let named = format!("{}/{}", text(config, "/metadata/namespace"), text(config, "/metadata/name"));
-            let kind = self.gvk();
-            Status::internal(format!(
-                "failed to convert new object ({named}; {kind}) to proper version: unable to convert unstructured object \
-                 to {kind}: error decoding from json: {why}"
-            ))
-        })?;
-        Ok(decoded.object)
-    }
-
-    fn check_name(&self, object: &Value) -> Result<(), Status> {
-        let (name, namespace) = (text(object, "/metadata/name"), text(object, "/metadata/namespace"));
-        let wanted = &self.target.name;
-        if !name.is_empty() && name != wanted {
-            let why = format!("the name of the object ({name}) does not match the name on the URL ({wanted})");
-            return Err(Status::bad_request(why));
-        }
-        if !namespace.is_empty() && namespace != self.target.namespace {
-            let why = "the namespace of the provided object does not match the namespace sent on the request";
-            return Err(Status::bad_request(why));
-        }
-        Ok(())
     }
 
     /// Name and namespace of a new object.

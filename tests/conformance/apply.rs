@@ -97,6 +97,20 @@ pub async fn owning_together_needs_no_force_and_writes_no_time(server: &Server) 
     assert_ne!(version(&made), version(&first));
 }
 
+pub async fn an_empty_map_is_a_value_of_its_own(server: &Server) {
+    let (some, none) = (server.config_map("m", json!({"a": "1"})), server.config_map("m", json!({})));
+    server.apply("a", &some).await.ok();
+    let made = server.apply("b", &none).await.ok();
+    assert_eq!((&made["data"], owned(&made, "b")), (&json!({"a": "1"}), json!({"f:data": {}})));
+    // The last key goes and takes the map along; then even the same apply conflicts with the other's empty map.
+    let made = server.apply("a", &none).await.ok();
+    assert_eq!((made.get("data"), owned(&made, "a")), (None, json!({"f:data": {}})));
+    let refused = server.apply("a", &none).await;
+    assert_eq!(refused.causes(), [(".data", "conflict with \"b\"")]);
+    let refused = server.apply("c", &some).await;
+    assert_eq!(refused.causes().len(), 2, "{}", refused.text);
+}
+
 pub async fn two_appliers_of_one_name_erase_each_other(server: &Server) {
     server.apply("same", &server.config_map("m", json!({"a": "1"}))).await.ok();
     let made = server.apply("same", &server.config_map("m", json!({"b": "1"}))).await.ok();

@@ -62,6 +62,7 @@ facts! {
         a_dropped_field_that_another_owns_stays
         a_conflict_names_each_field_and_its_owner
         owning_together_needs_no_force_and_writes_no_time
+        an_empty_map_is_a_value_of_its_own
         two_appliers_of_one_name_erase_each_other
         an_atomic_list_is_replaced_whole
         items_merge_by_key_and_go_with_what_they_held

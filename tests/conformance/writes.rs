@@ -121,9 +121,10 @@ pub async fn strategic_patches_merge_by_key(server: &Server) {
     let ordered = pod(json!({"$setElementOrder/containers": [{"name": "side"}, {"name": "c"}]}));
     let made = server.patch("deployments/web", STRATEGIC, &ordered).await.ok();
     assert_eq!(made["spec"]["template"]["spec"]["containers"][0]["name"], "side");
-    let gone = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["example.org/a"]}});
+    let list = ["example.org/a"];
+    let gone = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": list, "finalizers": ["example.org/c"]}});
     let made = server.patch("deployments/web", STRATEGIC, &gone).await.ok();
-    assert_eq!(made["metadata"]["finalizers"], json!(["example.org/b"]));
+    assert_eq!(made["metadata"]["finalizers"], json!(["example.org/c", "example.org/b"]));
     let replaced = pod(json!({"containers": [{"$patch": "replace"}, {"name": "c", "image": "nginx"}]}));
     let made = server.patch("deployments/web", STRATEGIC, &replaced).await.ok();
     assert_eq!(made["spec"]["template"]["spec"]["containers"].as_array().unwrap().len(), 1);
