@@ -5,6 +5,8 @@
 mod memory_cluster;
 #[path = "../support/memory_remote.rs"]
 mod memory_remote;
+#[path = "../support/objects.rs"]
+mod objects;
 #[path = "../support/pace.rs"]
 mod pace;
 

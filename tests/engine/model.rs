@@ -149,6 +149,7 @@ fn run(seed: u64, length: usize) -> usize {
 /// Runs seeds, each in the name of its number.
 fn run_all(seeds: std::ops::Range<u64>, length: usize) {
     if let Ok(seed) = std::env::var("KUBEFERRY_SEED") {
+        let length = std::env::var("KUBEFERRY_LENGTH").map_or(length, |length| length.parse().unwrap());
         run(seed.parse().unwrap(), length);
         return;
     }

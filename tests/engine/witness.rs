@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::actors::manifests;
 use super::memory_cluster::{Write, at, content, is_leaf, text};
 use super::memory_remote::Tree;
+use super::objects::{changed, leaves};
 use super::world::World;
 
 pub struct Witness {
@@ -154,8 +155,12 @@ impl Witness {
         for (path, bytes) in before {
             let text = String::from_utf8_lossy(bytes);
             if let Some((_, broken)) = text.split_once("<<<<<<<") {
+                let broken = broken.split("\n---").next().unwrap_or_default();
                 let now = String::from_utf8_lossy(&after[path]).into_owned();
-                assert!(now.contains(broken.trim_end()), "what nobody can read stays as it is: {path}");
+                assert!(
+                    now.contains(broken.trim_end()),
+                    "what nobody can read stays as it is: {path}\n{text}\n=====\n{now}"
+                );
             }
         }
     }
@@ -219,31 +224,6 @@ fn all(tree: &Tree) -> Vec<(ObjectId, String, Value)> {
         }
     }
     all
-}
-
-fn leaves(object: &Value) -> Vec<FieldPath> {
-    let schema = Schema::builtin();
-    let view = schema.view_of(object);
-    let is_leaf =
-        |path: &FieldPath| compare::get(object, path, view).is_some_and(|value| is_leaf(value, at(view, path)));
-    FieldSet::of(object, view).paths().into_iter().filter(is_leaf).collect()
-}
-
-/// Every leaf that is not the same in both.
-fn changed(before: &Value, after: &Value) -> Vec<FieldPath> {
-    let schema = Schema::builtin();
-    let view = schema.view_of(before);
-    let mut paths = leaves(before);
-    paths.extend(leaves(after));
-    paths.sort();
-    paths.dedup();
-    // A map that is emptied has lost its fields; that it is empty now says no more.
-    let empties = |path: &FieldPath| {
-        let of = |side| compare::get(side, path, view).is_some_and(|value| !is_leaf(value, at(view, path)));
-        of(before) || of(after)
-    };
-    paths.retain(|path| compare::get(before, path, view) != compare::get(after, path, view) && !empties(path));
-    paths
 }
 
 fn matching<'r>(rules: &'r Rules, world: &World, id: &ObjectId) -> Vec<&'r Rule> {
