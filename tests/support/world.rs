@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::envtest::{Options, RealServer, client_of};
+#[cfg(feature = "sandbox")]
+use super::envtest::client_of;
+use super::envtest::{Options, RealServer};
 use super::ferry::{CommandLine, Ferry, until};
 use super::git::{BareRepo, LogEntry};
 use super::kubectl::{Kubectl, documents};
