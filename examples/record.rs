@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -59,9 +60,9 @@ fn record_schema() -> anyhow::Result<()> {
             }
         }
         while let Some(name) = wanted.pop() {
-            if !kept.contains_key(&name) {
-                let schema = reduced(schemas.get(&name).with_context(|| format!("{name} is missing"))?, &mut wanted);
-                kept.insert(name, schema);
+            if let Entry::Vacant(place) = kept.entry(name) {
+                let schema = schemas.get(place.key()).with_context(|| format!("{} is missing", place.key()))?;
+                place.insert(reduced(schema, &mut wanted));
             }
         }
     }

@@ -57,7 +57,14 @@ pub async fn settle(engine: &mut LiveEngine, progress: &Progress) -> anyhow::Res
     let mut work: Option<Work> = None;
     let mut shown = 0;
     loop {
-        let step = engine.step();
+        // A few at a time: what is shown of them is made from everything.
+        let mut step = engine.step();
+        for _ in 0..64 {
+            if step != Step::Worked {
+                break;
+            }
+            step = engine.step();
+        }
         let now = engine.progress();
         if now.head_read {
             let total = u64::try_from(now.manifests).unwrap_or(u64::MAX);

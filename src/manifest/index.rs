@@ -140,6 +140,16 @@ impl Index {
         self.by_id.keys()
     }
 
+    /// How many identities have a manifest.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether no identity has one.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
     fn records<'i>(&'i self, id: &ObjectId) -> impl Iterator<Item = (&'i RepoPath, &'i Record)> {
         let spots = self.by_id.get(id).map(Spots::all).unwrap_or_default();
         spots.iter().filter_map(|(path, position)| {

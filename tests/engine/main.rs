@@ -1,6 +1,8 @@
 //! The engine through [`Engine::step`](kubeferry::sync::engine::Engine::step) alone, between a cluster and a branch in
 //! memory, on a clock that only the test moves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 #[path = "../support/memory_cluster.rs"]
 mod memory_cluster;
 #[path = "../support/memory_remote.rs"]

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kubeferry::manifest::{self, Caps, ManifestFile};
-use kubeferry::object::{FieldPath, FieldSet, ObjectId, RepoPath, Schema, compare};
+use kubeferry::object::{FieldPath, ObjectId, RepoPath, Schema, compare};
 use kubeferry::repository::CommitId;
 use kubeferry::rules::{Candidate, Direction, Rule, Rules};
 use kubeferry::sync::directions::{Directions, Way};
 use serde_json::Value;
 
 use super::actors::manifests;
-use super::memory_cluster::{Write, at, content, is_leaf, text};
+use super::memory_cluster::{Write, at, content, text};
 use super::memory_remote::Tree;
 use super::objects::{changed, leaves};
 use super::world::World;

@@ -1,6 +1,8 @@
 //! What holds of every plan, whatever the objects and the rules: carried out it leaves nothing to plan, and it touches
 //! only what a rule sends that way.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 #[path = "../support/memory_cluster.rs"]
 mod memory_cluster;
 #[path = "../support/memory_remote.rs"]

@@ -1,6 +1,9 @@
 //! A cluster in memory, with server-side apply on [`FieldSet`]: what the engine's tests write to and other managers
 //! change beside it.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -1,5 +1,8 @@
 //! A repository in memory: what the engine's tests push to and a person commits to beside it.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 

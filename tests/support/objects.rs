@@ -1,5 +1,8 @@
 //! Objects at random, changes to them, and what differs between two.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
 use kubeferry::object::{FieldPath, FieldSet, ObjectId, Schema, compare};
 use serde_json::{Value, json};
 

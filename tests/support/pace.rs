@@ -1,5 +1,8 @@
 //! Time and slowness that a test owns: a clock that only a test moves, and calls that take as many turns as it says.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -57,7 +57,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         Progress {
             head: self.head,
             head_read: self.head_read,
-            manifests: self.index.objects().count(),
+            manifests: self.index.len(),
             batched: self.batch.len(),
             queue: self.queue.len(),
             in_flight: self.flights.len(),
