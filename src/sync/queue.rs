@@ -47,10 +47,20 @@ impl Queue {
 
     /// Plans the object again after a pause that doubles with each failure in a row.
     pub fn retry(&mut self, id: ObjectId, now: Instant, jitter: impl FnOnce(u64) -> u64) {
+        let pause = backoff(self.fail(&id), jitter);
+        self.push_at(id, now + pause);
+    }
+
+    /// Counts a failure; how many in a row there are now.
+    pub fn fail(&mut self, id: &ObjectId) -> u32 {
         let failures = self.failures.entry(id.clone()).or_default();
         *failures += 1;
-        let pause = backoff(*failures, jitter);
-        self.push_at(id, now + pause);
+        *failures
+    }
+
+    /// How often in a row the object could not be carried out.
+    pub fn failures(&self, id: &ObjectId) -> u32 {
+        self.failures.get(id).copied().unwrap_or_default()
     }
 
     /// Forgets the failures of an object that was planned and carried out.

@@ -74,20 +74,36 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn seen(&mut self, object: Box<Value>) {
         let Some(id) = ObjectId::of(&object) else { return };
-        let labels_before = self.live.namespace(id.name()).map(|namespace| namespace.labels.clone());
-        match self.live.see(&id, &object, &self.manager) {
+        match self.see(&id, &object) {
             Sighting::Unchanged => {}
             Sighting::Stale => self.queue.push(id),
             Sighting::Changed => {
-                if id.is("", "Namespace")
-                    && self.live.namespace(id.name()).map(|now| &now.labels) != labels_before.as_ref()
-                {
-                    self.push_namespace(id.name());
-                }
                 self.applied.remove(&id);
                 self.consider(id, object);
             }
         }
+    }
+
+    /// Takes in the state of an object, from an event or from the response to our own write. What depends on a Namespace
+    /// is planned anew when that is new or has other labels.
+    pub(super) fn see(&mut self, id: &ObjectId, object: &Value) -> Sighting {
+        if !id.is("", "Namespace") {
+            return self.live.see(id, object, &self.manager);
+        }
+        let before = self.live.namespace(id.name()).map(|namespace| namespace.labels.clone());
+        let sighting = self.live.see(id, object, &self.manager);
+        if before.is_none() {
+            let within = |waiting: &ObjectId| waiting.namespace() == Some(id.name());
+            let housed: Vec<ObjectId> = self.homeless.iter().filter(|id| within(id)).cloned().collect();
+            for housed in housed {
+                self.homeless.remove(&housed);
+                self.queue.push(housed);
+            }
+        }
+        if self.live.namespace(id.name()).map(|now| &now.labels) != before.as_ref() {
+            self.push_namespace(id.name());
+        }
+        sighting
     }
 
     /// Objects that a rule may select by the labels of their Namespace could not be planned before these were known.

@@ -101,6 +101,8 @@ pub struct Engine<C, R, K> {
     /// Objects whose turn came while their kind was not listed: the end of the list, which may show them as they were,
     /// queues them again.
     unlisted: BTreeSet<ObjectId>,
+    /// Objects that could not be created for want of their Namespace.
+    homeless: BTreeSet<ObjectId>,
     /// Deletes that wait until everything is planned, so that a set is judged as a whole.
     doomed: BTreeMap<ObjectId, (RuleIndex, String)>,
     deletes: Deletes,
@@ -165,6 +167,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             flights: HashMap::new(),
             applied: HashMap::new(),
             unlisted: BTreeSet::new(),
+            homeless: BTreeSet::new(),
             doomed: BTreeMap::new(),
             deletes: Deletes::default(),
             deferred: BTreeSet::new(),

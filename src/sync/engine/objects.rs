@@ -337,7 +337,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let Acted { id, done, created, live, answer, error } = acted;
         let again = self.flights.remove(&id).unwrap_or_default();
         if let Some(live) = &live {
-            self.live.see(&id, live, &self.manager);
+            self.see(&id, live);
         }
         let place = self.place_of(&id);
         for action in &done {
@@ -384,6 +384,18 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn failed_to_write(&mut self, id: &ObjectId, error: &ClusterError) {
+        if let (ClusterError::NotFound(_), Some(namespace)) = (error, id.namespace())
+            && self.queue.failures(id) == 0
+        {
+            if self.live.namespace(namespace).is_none() {
+                self.homeless.insert(id.clone());
+                let reason = format!("waits for Namespace {namespace}, which does not exist yet");
+                return self.leave(id, Side::Cluster, Verb::Pending, None, reason);
+            }
+            // It came while the answer was on its way: tried once more at once.
+            self.queue.fail(id);
+            return self.queue.push(id.clone());
+        }
         let mut change = Change::new(id.clone(), Side::Cluster, Verb::Failed).because(error.to_string());
         change.place = self.place_of(id);
         self.standings.put(change);
