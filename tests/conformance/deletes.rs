@@ -48,7 +48,9 @@ pub async fn finalizers_hold_an_object(server: &Server) {
     assert!(leaving["metadata"]["deletionTimestamp"].is_string());
     assert_eq!(leaving["metadata"]["deletionGracePeriodSeconds"], 0);
     assert_eq!(server.delete("configmaps/m", None).await.ok(), leaving, "a second time changes nothing");
-    let mut watch = server.watch(&format!("configmaps?watch=1&resourceVersion={}", version(&leaving))).await;
+    let from = version(&leaving);
+    let own = "fieldSelector=metadata.name%3Dm";
+    let mut watch = server.watch(&format!("configmaps?watch=1&resourceVersion={from}&{own}")).await;
     let last = server.patch("configmaps/m", MERGE, &json!({"metadata": {"finalizers": null}})).await.ok();
     assert_eq!(last["metadata"].get("finalizers"), None);
     assert_eq!(watch.told().await, ("DELETED".into(), "m".into()));
