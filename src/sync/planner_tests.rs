@@ -381,6 +381,43 @@ fn decision_3_a_suspended_rule_keeps_what_we_own_and_nothing_of_others() {
 }
 
 #[test]
+fn decision_3_a_suspended_rule_takes_nothing_over_where_we_own_a_part_of_it() {
+    let widget = |spec: Value| {
+        json!({"apiVersion": "example.com/v1", "kind": "Widget",
+        "metadata": {"name": "w", "namespace": "shop"}, "spec": spec})
+    };
+    let lines = ["kubernetes filters: [/spec/nested]", "git suspend: true; filters: [/spec]", "kubernetes"];
+    let whole = widget(json!({"size": 1, "nested": {"x": "1"}}));
+    let mut case = Case::new(rule(&lines))
+        .of("example.com", "Widget", "widgets")
+        .git(whole.clone())
+        .ours(widget(json!({"nested": {"x": "1"}})));
+    case.live.as_mut().unwrap()["spec"] = whole["spec"].clone();
+    assert!(case.words().is_empty() || case.words() == ["skipped"], "{:?}", case.words());
+}
+
+#[test]
+fn decision_20_a_key_of_an_item_that_others_hold_is_not_taken_out_of_it() {
+    let service = |ports: Value| {
+        json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": ports}})
+    };
+    let both = service(json!([{"name": "a", "port": 1}, {"name": "b", "port": 2}]));
+    let mut case = Case::new(rule(&["kubernetes"]))
+        .of("", "Service", "services")
+        .git(service(json!([{"name": "a", "port": 1}])))
+        .ours(both.clone());
+    let entry = |manager: &str, field: &str| {
+        json!({"manager": manager, "operation": "Update", "apiVersion": "v1",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:ports": {r#"k:{"port":2,"protocol":"TCP"}"#: {field: {}}}}}})
+    };
+    let entries = case.live.as_mut().unwrap()["metadata"]["managedFields"].as_array_mut().unwrap();
+    entries.extend([entry("kubectl-create", "f:port"), entry("flux", "f:nodePort")]);
+    let words = case.words();
+    assert!(!words.iter().any(|word| word.starts_with("strip")), "{words:?}");
+}
+
+#[test]
 fn a_zero_value_that_the_server_drops_stays_in_the_manifest() {
     let mut manifest = deployment(2, "web:1");
     manifest["spec"]["template"]["spec"]["hostNetwork"] = false.into();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::object::digest::Digest;
 use crate::object::fieldset::FieldSet;
 use crate::object::schema::SchemaView;
-use crate::object::{FieldPath, ObjectId, clean, compare, managed};
+use crate::object::{FieldPath, ObjectId, PathElement, clean, compare, managed};
 
 use super::base::Answer;
 use super::directions::{Directions, Way};
@@ -106,10 +106,12 @@ fn to_apply(
     }
     let mut object = ours.project(&cleaned, view);
     let mut any = !ours.is_empty();
-    let idle = own.filter(|path| directions.way(path) == Way::Idle).paths();
-    for (position, path) in idle.iter().enumerate() {
-        // The mark of a list item stands before what is owned of it: taken by itself it would take the whole item.
-        if idle.get(position + 1).is_some_and(|next| path.covers(next)) {
+    let owned = own.paths();
+    for (position, path) in owned.iter().enumerate() {
+        // The mark of a list item or map stands before what is owned of it, whichever way that goes: taken by itself it
+        // would take the whole.
+        let is_mark = owned.get(position + 1).is_some_and(|next| path.covers(next));
+        if is_mark || directions.way(path) != Way::Idle {
             continue;
         }
         if let Some(value) = compare::get(live, path, view) {
@@ -221,6 +223,7 @@ impl Left {
         };
         if !others.is_empty()
             && others.iter().all(|name| is_kubectl(name))
+            && !is_key(&path)
             && !managed::entries(live).iter().any(foreign)
         {
             self.stripped.push(path.clone());
@@ -234,6 +237,14 @@ impl Left {
             });
         }
         self.dropped.push(path);
+    }
+}
+
+/// Whether the field is a key of its list item: it goes with its item and never by itself.
+fn is_key(path: &FieldPath) -> bool {
+    match path.elements() {
+        [.., PathElement::Key(keys), PathElement::Field(name)] => keys.iter().any(|(key, _)| key == name),
+        _ => false,
     }
 }
 
