@@ -13,7 +13,8 @@ use kubeferry::cluster::{Cluster, ClusterError, ClusterEvent, DeleteRequest, Fie
 use kubeferry::object::managed::{self, Operation};
 use kubeferry::object::schema::Schema;
 use kubeferry::object::{
-    ApiVersion, FieldPath, FieldSet, GroupKind, Kind, Kinds, ListKind, Manager, ObjectId, SchemaView, compare,
+    ApiVersion, FieldPath, FieldSet, GroupKind, Kind, Kinds, ListKind, Manager, ObjectId, PathElement, SchemaView,
+    compare,
 };
 use serde_json::{Value, json};
 
@@ -410,7 +411,10 @@ impl State {
         let mut dropped = own.subtract(&fields).paths();
         dropped.sort_by_key(|path| std::cmp::Reverse(path.elements().len()));
         for path in dropped {
-            if !others.iter().any(|(_, set)| set.covers(&path) || set.touches(&path)) {
+            // A key stays as long as anybody has a part of its item.
+            let parent = path.parent().filter(|_| is_key(&path));
+            let holds = |set: &FieldSet| set.touches(&path) || parent.as_ref().is_some_and(|item| set.touches(item));
+            if !others.iter().any(|(_, set)| holds(set)) {
                 compare::remove(&mut live, &path, view);
             }
         }
@@ -498,6 +502,13 @@ impl State {
             self.events.push_back(ClusterEvent::Gone(Box::new(live)));
         }
         true
+    }
+}
+
+fn is_key(path: &FieldPath) -> bool {
+    match path.elements() {
+        [.., PathElement::Key(keys), PathElement::Field(name)] => keys.iter().any(|(key, _)| key == name),
+        _ => false,
     }
 }
 
