@@ -408,9 +408,8 @@ impl State {
             }
             *set = set.subtract(&FieldSet::from_paths(&taken));
         }
-        let mut dropped = own.subtract(&fields).paths();
-        dropped.sort_by_key(|path| std::cmp::Reverse(path.elements().len()));
-        for path in dropped {
+        // An item goes as a whole, with what the server added to it, before its keys.
+        for path in own.subtract(&fields).paths() {
             // A key stays as long as anybody has a part of its item.
             let parent = path.parent().filter(|_| is_key(&path));
             let holds = |set: &FieldSet| set.touches(&path) || parent.as_ref().is_some_and(|item| set.touches(item));

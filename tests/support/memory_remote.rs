@@ -95,13 +95,6 @@ impl MemoryRemote {
         self.state().trees.get(&commit).cloned()
     }
 
-    /// Forgets all but the latest commits, which a long run does not look at again.
-    pub fn forget_before(&self, latest: u64) {
-        let mut state = self.state();
-        let oldest = state.commits.saturating_sub(latest);
-        state.trees.retain(|id, _| id.0[..8] >= oldest.to_be_bytes()[..]);
-    }
-
     /// How many commits were ever made.
     pub fn commits(&self) -> u64 {
         self.state().commits

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
-use kubeferry::object::RepoPath;
 use kubeferry::repository::{BlobId, CommitId, NewCommit, PushError, Remote, RepositoryError, Visit};
 use kubeferry::sync::clock::{Clock, Instant};
 
@@ -187,9 +186,4 @@ impl Remote for PacedRemote {
         let inner = self.inner.clone();
         self.pace.call(move || now(inner.push(commit)))
     }
-}
-
-/// A path that is known to be good.
-pub fn path(text: &str) -> RepoPath {
-    RepoPath::parse(text).unwrap()
 }
