@@ -15,6 +15,7 @@ use crate::repository::Libgit2;
 use crate::sync::engine::{Mode, Preview};
 
 use super::args::{Diff, Format, Options};
+use super::left;
 use super::once::settle;
 use super::session::{Session, load_rules};
 
@@ -43,8 +44,8 @@ pub async fn diff(options: &Options, args: &Diff, libgit2: &Libgit2, progress: &
             for preview in &previews {
                 write!(out, "{}", text(preview, colour))?;
             }
-            for change in engine.standings().changes() {
-                writeln!(out, "# {change}")?;
+            for line in left::lines(engine.standings().changes()) {
+                writeln!(out, "# {line}")?;
             }
         }
     }

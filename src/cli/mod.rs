@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod diff;
 mod explain;
+mod left;
 pub mod names;
 mod narrate;
 mod once;

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use serde_json::json;
 
 use crate::cluster::{Lease, LeaseName};
 use crate::report::progress::{Progress, Work};
-use crate::report::{Metrics, Reporter, Status, StatusHandle};
+use crate::report::{Change, Metrics, Reporter, Status, StatusHandle};
 use crate::repository::Libgit2;
 use crate::sync::engine::{Mode, Step};
 
-use super::args::{Once, Options};
+use super::args::{Format, Once, Options};
+use super::left;
 use super::session::{LiveEngine, Session, load_rules};
 
 /// How long to wait for another instance to give the Lease back.
@@ -37,10 +39,13 @@ pub async fn once(options: &Options, args: &Once, libgit2: &Libgit2, progress: &
     let outcome = settle(&mut engine, progress).await;
     lease.release().await;
     outcome?;
-    let mut troubled = false;
-    for change in engine.standings().changes() {
-        println!("{change}");
-        troubled |= change.verb.is_trouble();
+    let mut troubled = engine.standings().changes().any(|change| change.verb.is_trouble());
+    match options.output {
+        Format::Json => {
+            let left: Vec<&Change> = engine.standings().changes().collect();
+            println!("{}", json!({"left": left}));
+        }
+        Format::Text => left::lines(engine.standings().changes()).iter().for_each(|line| println!("{line}")),
     }
     if let Some(error) = engine.standings().remote_error() {
         eprintln!("{error}");

@@ -154,7 +154,8 @@ impl Change {
         }
     }
 
-    /// Tells the log. What failed is an error, what is held a warning; done and left alone are information.
+    /// Tells the log. What failed is an error, what is held a warning, what is done information; what is merely left
+    /// alone is for who looks closer.
     pub fn log(&self) {
         let message = format!("{} {}", self.verb, self.object);
         let (side, reason, fields) = (self.side.as_str(), self.reason.as_deref(), self.field_text());
@@ -166,7 +167,9 @@ impl Change {
         match self.verb {
             Verb::Failed => tracing::error!(side, rule, fields, commit, place, reason, "{message}"),
             Verb::Held => tracing::warn!(side, rule, fields, commit, place, reason, "{message}"),
-            _ => tracing::info!(side, rule, fields, commit, place, reason, "{message}"),
+            verb if verb.is_done() => tracing::info!(side, rule, fields, commit, place, reason, "{message}"),
+            // As many as the cluster has objects that a rule selects and Git does not know; the status counts them.
+            _ => tracing::debug!(side, rule, fields, commit, place, reason, "{message}"),
         }
     }
 }
