@@ -131,7 +131,7 @@ impl Witness {
     fn judge_commit(&self, world: &World, before: &Tree, after: &Tree) {
         let (was, is) = (all(before), all(after));
         for (id, text, value) in &was {
-            if is.iter().any(|(other, same, _)| other == id && same.trim_end() == text.trim_end()) {
+            if is.iter().any(|(other, same, _)| other == id && same.trim() == text.trim()) {
                 continue;
             }
             let Some((_, new_text, new)) = is.iter().find(|(other, ..)| other == id) else {
@@ -219,7 +219,7 @@ fn all(tree: &Tree) -> Vec<(ObjectId, String, Value)> {
         let documents = manifest::split(text);
         for object in file.objects {
             let value = manifest::read(bytes, &object.place).unwrap();
-            let text = documents[object.place.document as usize - 1].text.trim_start_matches("---").to_owned();
+            let text = documents[object.place.document as usize - 1].text.trim().trim_start_matches("---").to_owned();
             all.push((object.id, text, value));
         }
     }
