@@ -64,7 +64,7 @@ pub fn change(object: &mut Value, dice: &mut Dice) {
         }
         "Deployment" => match dice.below(4) {
             0 => set(object, &["spec"], "replicas", number.into()),
-            1 => set(object, &["spec"], "minReadySeconds", number.into()),
+            1 => set(object, &["spec"], "minReadySeconds", (1 + number).into()),
             at => {
                 let containers = object.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
                 let Some(container) = containers.and_then(|containers| containers.get_mut(at - 2)) else { return };
