@@ -58,8 +58,10 @@ pub fn change(object: &mut Value, dice: &mut Dice) {
             set(object, &["data"], key, number.to_string().into());
         }
         "Service" => {
-            if let Some(port) = object.pointer_mut("/spec/ports/0") {
-                port["port"] = (80 + number).into();
+            if let Some(ports) = object.pointer_mut("/spec/ports").and_then(Value::as_array_mut) {
+                // No two of one number: no server takes them.
+                ports.truncate(1);
+                ports.iter_mut().for_each(|port| port["port"] = (80 + number).into());
             }
         }
         "Deployment" => match dice.below(4) {
