@@ -26,6 +26,7 @@ use kubeferry::sync::directions::{Directions, Way};
 use kubeferry::sync::plan::{Action, Plan};
 use kubeferry::sync::planner::{self, Identity, InCluster, InGit, Subject};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
 use memory_cluster::{MemoryCluster, content, kind};
@@ -188,7 +189,13 @@ impl Scene {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    // Always the same objects, so that a failure is news; another seed is a search, for who has the time.
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_plan_that_was_carried_out_leaves_nothing_to_plan(seed: u64) {
