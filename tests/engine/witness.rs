@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kubeferry::manifest::{self, Caps, ManifestFile};
+use kubeferry::object::managed::own_fields;
 use kubeferry::object::{FieldPath, ObjectId, RepoPath, Schema, compare};
 use kubeferry::repository::CommitId;
 use kubeferry::rules::{Candidate, Direction, Rule, Rules};
@@ -14,7 +15,7 @@ use super::actors::manifests;
 use super::memory_cluster::{Write, at, content, text};
 use super::memory_remote::Tree;
 use super::objects::{changed, leaves};
-use super::world::World;
+use super::world::{MANAGER, World};
 
 pub struct Witness {
     /// The rules that a write may still follow: those in force, and for a while those before.
@@ -121,7 +122,14 @@ impl Witness {
                 self.any(|rules| existence(rules, world, id) == Some(Direction::Kubernetes))
             }
             (Some(before), Some(after)) => {
-                let changed = changed(&content(before), &content(after));
+                let mut changed = changed(&content(before), &content(after));
+                if own_fields(before, MANAGER).is_none() {
+                    // A creation that somebody else was ahead of may add to what it finds, since no request says
+                    // "only if there is none"; it may replace nothing.
+                    let schema = Schema::builtin();
+                    let view = schema.view_of(before);
+                    changed.retain(|path| compare::get(before, path, view).is_some());
+                }
                 self.any(|rules| changed.iter().all(|path| way(rules, world, id, before, path) == Way::ToCluster))
             }
         };
