@@ -239,9 +239,21 @@ impl LiveTable {
             labels: Arc::new(labels(object)),
         };
         if id.is("", "Namespace") {
-            self.namespaces.insert(id.name().into(), container());
+            let container = container();
+            let uid = container.uid.clone();
+            if self.namespaces.insert(id.name().into(), container).is_none() {
+                self.place_in_namespace(id.name(), &uid);
+            }
         } else if let Some(kind) = defined_kind(id, object) {
             self.definitions.insert(kind, container());
+        }
+    }
+
+    /// Objects may be listed before their Namespace is. Without its UID their absence could never be proven.
+    fn place_in_namespace(&mut self, name: &str, uid: &Arc<str>) {
+        let within = self.entries.iter_mut().filter(|(id, _)| id.namespace() == Some(name));
+        for (_, entry) in within {
+            entry.namespace_uid.get_or_insert_with(|| uid.clone());
         }
     }
 

@@ -151,3 +151,24 @@ fn a_namespace_that_goes_leaves_its_manifests() {
     assert!(world.git.file("a.yaml").is_some());
     world.assert_said(&config_map_id("shop", "a"), "Namespace shop has gone");
 }
+
+#[test]
+fn the_absence_of_what_was_listed_before_its_namespace_can_be_proven() {
+    let rules = format!("{TO_CLUSTER}\n- {{name: lab, resources: [configmaps], namespaces: [lab], syncTo: git}}");
+    let mut world = World::new(&rules);
+    let in_lab = manifest("b", "1").replace("shop", "lab");
+    world.cluster.update(&config_map("lab", "b", &json!({"a": "1"})), "kubectl-create");
+    world.push(&[("a.yaml", Some(&manifest("a", "1"))), ("b.yaml", Some(&in_lab))]);
+    world.restart(true);
+    world.settle();
+    world.cluster.remove(&config_map_id("shop", "a"));
+    world.cluster.remove(&config_map_id("lab", "b"));
+    world.pass(60);
+    assert_eq!(
+        world.live(&config_map_id("shop", "a"), "/data/a"),
+        "1",
+        "{:?}",
+        world.said(&config_map_id("shop", "a"))
+    );
+    assert!(world.git.file("b.yaml").is_none(), "{:?}", world.said(&config_map_id("lab", "b")));
+}
