@@ -66,7 +66,7 @@ async fn against_cluster(options: &Options, connection: Connection, loaded: &Loa
     let mut schemas: HashMap<GroupKind, Schema> = HashMap::new();
     for kind in kinds
         .iter()
-        .filter(|kind| loaded.rules.rules.iter().any(|rule| !rule.filters.is_empty() && rule.selects_kind(kind)))
+        .filter(|kind| loaded.rules.rules.iter().any(|rule| !rule.fields.is_empty() && rule.selects_kind(kind)))
     {
         let version = ApiVersion { group: kind.group_kind.group.clone(), version: kind.preferred_version().into() };
         // A kind without a schema says nothing about filters.

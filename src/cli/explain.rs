@@ -166,9 +166,12 @@ impl Explanation<'_> {
             let note = match why {
                 Some(why) => format!("does not match: {why}"),
                 None if rule.suspend => "matches, is suspended".to_owned(),
-                None if !rule.filters.is_empty() => {
-                    let filters: Vec<&str> = rule.filters.iter().map(|filter| filter.as_str()).collect();
-                    format!("matches, for {}", filters.join(", "))
+                None if !rule.fields.is_empty() => {
+                    let fields: Vec<String> = rule.fields.iter().map(ToString::to_string).collect();
+                    format!("matches, for {}", fields.join(", "))
+                }
+                None if !rule.decides_existence() => {
+                    format!("matches, for every field, as {}", rule.format.as_str())
                 }
                 None => {
                     existence.get_or_insert(rule.name.clone());

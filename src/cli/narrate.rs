@@ -48,7 +48,7 @@ pub fn in_force(reporter: &Reporter, session: &Session, rules: &Rules, source: &
             Direction::Observe => "observe",
         }
         .to_owned(),
-        filters: rule.filters.iter().map(|filter| filter.as_str().to_owned()).collect(),
+        filters: rule.fields.iter().map(ToString::to_string).collect(),
         suspended: rule.suspend,
         ..RuleLine::default()
     };

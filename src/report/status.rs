@@ -123,7 +123,7 @@ pub struct RuleLine {
     pub sync_to: String,
     /// The same for people: `Git -> cluster`, `cluster -> Git`, `observe`.
     pub direction: String,
-    /// The filters as written; empty means every field.
+    /// The fields that it is limited to, as written; empty means every field.
     pub filters: Vec<String>,
     /// Whether it is suspended.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

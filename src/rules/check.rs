@@ -17,7 +17,7 @@ impl Loaded {
     ) -> Vec<Problem> {
         let mut problems = Vec::new();
         for rule in &self.rules.rules {
-            for filter in &rule.filters {
+            for filter in rule.fields.iter().map(|field| &field.filter) {
                 let found = check(rule, filter, kinds.clone(), &view);
                 problems.extend(found.map(|(level, fault)| self.source.problem(level, filter.mark, fault)));
             }

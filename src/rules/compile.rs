@@ -1,24 +1,22 @@
 //! Owns the way from keys to compiled rules. Must never take a value that it does not understand, nor stop at the first
 //! one.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_yaml::Value;
 
 use super::duration;
-use super::filter::Filter;
-use super::glob::Glob;
-use super::placement::PathTemplate;
 use super::position::{Step, below};
 use super::problem::Fault;
-use super::raw::{RawCommit, RawFile, RawLimits, RawRule, RawRuleLimits, Text};
+use super::raw::{RawCommit, RawFile, RawLimits, Text};
 use super::reader::{Report, describe, section};
-use super::rule::{
-    CommitConfig, DeleteLimit, Direction, Limits, Prune, Rule, Rules, Secrets, Selection, UrlText, choose,
-};
-use super::selector::Selector;
+use super::rule::{CommitConfig, DeleteLimit, Limits, Rule, Rules, UrlText};
 use super::template::MessageTemplate;
 use super::values;
+
+mod fields;
+mod rule;
 
 /// Asking more often only burdens the Git server.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,6 +62,8 @@ pub(super) fn compile(document: &Value, report: &mut Report) -> Rules {
         interval,
         batch_window,
         batch_max,
+        min_push_interval: wait(raw.min_push_interval.as_ref(), "minPushInterval", Duration::ZERO, report),
+        commits_per_hour: raw.commits_per_hour.as_ref().and_then(|text| commits_per_hour(text, report)),
         delete_delay: wait(raw.delete_delay.as_ref(), "deleteDelay", Duration::from_secs(15), report),
         commit: commit(raw.commit.as_ref().unwrap_or(&Value::Null), report),
         limits,
@@ -74,6 +74,13 @@ pub(super) fn compile(document: &Value, report: &mut Report) -> Rules {
 
 fn wait(text: Option<&Text>, name: &str, default: Duration, report: &mut Report) -> Duration {
     text.and_then(|text| report.take(&at(name), duration::parse(&text.0))).unwrap_or(default)
+}
+
+fn commits_per_hour(text: &Text, report: &mut Report) -> Option<NonZeroU32> {
+    let result = values::count(&text.0, 1_000_000)
+        .map_err(|fault| fault.hint("leave `commitsPerHour` out for any number; to write nothing, suspend the rules"));
+    let count = report.take(&at("commitsPerHour"), result)?;
+    NonZeroU32::new(u32::try_from(count).ok()?)
 }
 
 fn limits(value: &Value, report: &mut Report) -> Limits {
@@ -125,7 +132,8 @@ fn rules(value: Option<&Value>, git_path: &str, deletes: DeleteLimit, report: &m
             Vec::new()
         }
         Some(Value::Sequence(items)) => {
-            let compiled = items.iter().enumerate().map(|(index, item)| rule(item, index, git_path, deletes, report));
+            let compiled =
+                items.iter().enumerate().map(|(index, item)| rule::rule(item, index, git_path, deletes, report));
             compiled.collect()
         }
         Some(other) => {
@@ -134,94 +142,4 @@ fn rules(value: Option<&Value>, git_path: &str, deletes: DeleteLimit, report: &m
             Vec::new()
         }
     }
-}
-
-fn rule(value: &Value, index: usize, git_path: &str, file_deletes: DeleteLimit, report: &mut Report) -> Rule {
-    let path = [Step::key("rules"), Step::Item(index)];
-    let before = report.problems.len();
-    let raw: RawRule = section(value, &path, report);
-    let here = |name: &str| below(&path, Step::key(name));
-    let sync_to = raw.sync_to.as_ref().and_then(|text| report.take(&here("syncTo"), choose(&text.0, &Direction::ALL)));
-    if raw.sync_to.is_none() && !explains_missing_direction(value, report, before) {
-        let fault = Fault::new(format!("rule {} has no `syncTo`", index + 1));
-        report.value(&path, fault.hint("add syncTo: kubernetes (Git is the source), git (the cluster is) or observe"));
-    }
-    let sync_to = sync_to.unwrap_or(Direction::Observe);
-    let selection = Selection {
-        api_groups: list(raw.api_groups.as_deref(), &here("apiGroups"), values::api_group, report),
-        resources: list(raw.resources.as_deref(), &here("resources"), values::resource, report),
-        namespaces: list(raw.namespaces.as_deref(), &here("namespaces"), Glob::parse, report),
-        namespace_labels: selector(raw.namespace_labels.as_deref(), &here("namespaceLabels"), report),
-        names: list(raw.names.as_deref(), &here("names"), Glob::parse, report),
-        labels: selector(raw.labels.as_deref(), &here("labels"), report),
-        exclude_labels: selector(raw.exclude_labels.as_deref(), &here("excludeLabels"), report),
-    };
-    let mut filters = list(raw.filters.as_deref(), &here("filters"), Filter::parse, report);
-    for (position, filter) in filters.iter_mut().enumerate() {
-        filter.mark = report.mark(&below(&here("filters"), Step::Item(position)));
-    }
-    let limits = raw.limits.as_ref().unwrap_or(&Value::Null);
-    let own: RawRuleLimits = section(limits, &here("limits"), report);
-    let name = raw.name.as_deref().and_then(|text| report.take(&here("name"), values::name(text)));
-    let prune = raw.prune.as_ref().and_then(|text| report.take(&here("prune"), choose(&text.0, &Prune::ALL)));
-    let secrets = raw.secrets.as_ref().and_then(|text| report.take(&here("secrets"), choose(&text.0, &Secrets::ALL)));
-    let written = raw.path.as_deref().map(|text| report.take(&here("path"), PathTemplate::parse(text, git_path)));
-    let idle: [(&str, bool, bool); 5] = [
-        ("prune", raw.prune.is_some(), filters.is_empty()),
-        ("limits", raw.limits.is_some(), filters.is_empty()),
-        ("path", raw.path.is_some(), filters.is_empty()),
-        ("path", raw.path.is_some(), sync_to == Direction::Git),
-        ("secrets", raw.secrets.is_some(), sync_to == Direction::Git),
-    ];
-    if let Some((key, ..)) = idle.iter().find(|(_, given, in_use)| *given && !in_use) {
-        let why = if filters.is_empty() {
-            format!("a rule with `syncTo: {}` writes no manifests", sync_to.as_str())
-        } else {
-            "a rule with filters never creates or deletes".to_owned()
-        };
-        report.warn(&here(key), Fault::new(format!("`{key}` has no effect: {why}")));
-    }
-    let path_template = written.flatten().unwrap_or_else(|| PathTemplate::standard(git_path));
-    if !path_template.tells_names_apart() {
-        let fault = Fault::new("objects of one kind and namespace get the same path");
-        report.warn(&here("path"), fault.hint("add {{ .Name }}"));
-    }
-    Rule {
-        index,
-        name: name.unwrap_or_else(|| format!("rule-{}", index + 1)),
-        sync_to,
-        prune: prune.unwrap_or_default(),
-        secrets: secrets.unwrap_or_default(),
-        suspend: raw.suspend.unwrap_or_default(),
-        filters,
-        path: path_template,
-        deletes: deletes(own.deletes.as_ref(), &here("limits"), report).unwrap_or(file_deletes),
-        selection,
-        mark: report.mark(&path),
-    }
-}
-
-/// Whether an error of this rule already says why it has no direction: it is misspelt, or not a text.
-fn explains_missing_direction(value: &Value, report: &Report, before: usize) -> bool {
-    let misspelt = Some("did you mean `syncTo`?");
-    let problems = report.problems.get(before..).unwrap_or_default();
-    value.get("syncTo").is_some_and(|value| !value.is_null())
-        || !(value.is_mapping() || value.is_null())
-        || problems.iter().any(|problem| problem.hint.as_deref() == misspelt)
-}
-
-/// Every item that can be read; the others are noted where they stand.
-fn list<T>(
-    items: Option<&[String]>,
-    path: &[Step],
-    parse: impl Fn(&str) -> Result<T, Fault>,
-    report: &mut Report,
-) -> Vec<T> {
-    let items = items.unwrap_or_default().iter().enumerate();
-    items.filter_map(|(position, item)| report.take(&below(path, Step::Item(position)), parse(item))).collect()
-}
-
-fn selector(text: Option<&str>, path: &[Step], report: &mut Report) -> Option<Selector> {
-    let selector = text.and_then(|text| report.take(path, Selector::parse(text)));
-    selector.filter(|selector| !selector.is_everything())
 }

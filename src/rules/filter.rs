@@ -58,11 +58,7 @@ impl Filter {
     /// When it is no path, names everything, or names what identifies an object.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let written = text.trim();
-        let inner = written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(written);
-        let steps = match inner.strip_prefix('/') {
-            Some(pointer) => notation::json_pointer(pointer, inner)?,
-            None => notation::json_path(inner)?,
-        };
+        let steps = notation::steps(written)?;
         if steps.is_empty() {
             let fault = Fault::new(format!("`{text}` names no field"));
             return Err(fault.hint("to cover every field leave `filters` out"));
@@ -71,18 +67,7 @@ impl Filter {
             Some(Step::Field(name)) => Some(&**name),
             _ => None,
         };
-        match (field(0), field(1)) {
-            (Some(name @ ("apiVersion" | "kind")), _) => {
-                return Err(Fault::new(format!("`{name}` says which object it is and cannot go its own way")));
-            }
-            (Some("metadata"), Some(name)) if NOT_CARRIED.contains(&name) => {
-                let fault = Fault::new(format!(
-                    "`metadata.{name}` is never carried: it identifies the object or is set by the server"
-                ));
-                return Err(fault.hint("of metadata, labels and annotations are carried"));
-            }
-            _ => {}
-        }
+        carried(field(0), field(1))?;
         Ok(Self { text: written.into(), steps, mark: Mark::START })
     }
 
@@ -99,6 +84,22 @@ impl Filter {
     /// Whether everything that `other` covers is surely covered. May say no where the answer is yes.
     pub(super) fn covers(&self, other: &Self) -> bool {
         other.steps.starts_with(&self.steps)
+    }
+}
+
+/// Refuses a path, by its first two keys, to what identifies an object or belongs to the API server.
+pub(super) fn carried(first: Option<&str>, second: Option<&str>) -> Result<(), Fault> {
+    match (first, second) {
+        (Some(name @ ("apiVersion" | "kind")), _) => {
+            Err(Fault::new(format!("`{name}` says which object it is and cannot go its own way")))
+        }
+        (Some("metadata"), Some(name)) if NOT_CARRIED.contains(&name) => {
+            let fault = Fault::new(format!(
+                "`metadata.{name}` is never carried: it identifies the object or is set by the server"
+            ));
+            Err(fault.hint("of metadata, labels and annotations are carried"))
+        }
+        _ => Ok(()),
     }
 }
 

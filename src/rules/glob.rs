@@ -36,6 +36,19 @@ impl Glob {
         }
     }
 
+    /// Reads a pattern over field managers, whose names may hold more than those of objects.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty or holds a control character.
+    pub fn parse_manager(text: &str) -> Result<Self, Fault> {
+        if text.is_empty() || text.contains(char::is_control) {
+            let fault = Fault::new(format!("`{text}` names no field manager"));
+            return Err(fault.hint("for example argocd-controller, helm or 'flux-*'"));
+        }
+        Ok(Self(text.into()))
+    }
+
     /// Whether `name` as a whole fits.
     pub fn matches(&self, name: &str) -> bool {
         // Only the latest `*` is ever returned to: what an earlier one could take, that one can take too.

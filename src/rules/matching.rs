@@ -4,8 +4,9 @@ use std::fmt;
 
 use crate::object::{GroupKind, Kind, ObjectId};
 
+use super::choices::Direction;
 use super::glob::Glob;
-use super::rule::{Direction, Labels, Rule, Rules};
+use super::rule::{Labels, Rule, Rules};
 
 /// An object as rules see it.
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +66,10 @@ impl Rules {
         self.rules.iter().filter(|rule| rule.selects(candidate))
     }
 
-    /// The rule that decides whether the object is created or deleted: the first that selects it and has no filters.
+    /// The rule that decides whether the object is created or deleted: the first that selects it and may
+    /// decide that.
     pub fn existence_rule(&self, candidate: &Candidate<'_>) -> Option<&Rule> {
-        self.matching(candidate).find(|rule| rule.filters.is_empty())
+        self.matching(candidate).find(|rule| rule.decides_existence())
     }
 
     /// Whether any rule is about this kind.
@@ -84,6 +86,11 @@ impl Rules {
 }
 
 impl Rule {
+    /// Whether the rule may create and delete: it is not limited to fields, and its files are whole manifests.
+    pub fn decides_existence(&self) -> bool {
+        self.fields.is_empty() && !self.format.is_patch()
+    }
+
     /// Whether the rule is about this kind.
     pub fn selects_kind(&self, kind: &Kind) -> bool {
         self.kind_mismatch(kind).is_none()

@@ -6,12 +6,17 @@
 //! ```
 
 mod check;
+mod choices;
 mod compile;
 mod duration;
+mod expression;
+mod field;
 mod filter;
+mod format;
 mod glob;
 mod json_schema;
 mod matching;
+mod naming;
 mod notation;
 mod placement;
 mod position;
@@ -23,21 +28,29 @@ mod resolve;
 mod rule;
 mod selector;
 pub mod skipped;
+mod target;
 mod template;
+mod transform;
 mod values;
 mod warnings;
 
+pub use choices::{Direction, Prune, Secrets};
 pub use duration::display as display_duration;
+pub use field::Field;
 pub use filter::Filter;
+pub use format::{Format, Strategy};
 pub use glob::Glob;
 pub use json_schema::json_schema;
 pub use matching::{Candidate, Mismatch};
-pub use placement::{PathError, PathTemplate};
+pub use naming::PathError;
+pub use placement::PathTemplate;
 pub use problem::{Fault, Level, Mark, Problem, Problems, Source};
 pub use resolve::{FilterError, FilterFault};
-pub use rule::{CommitConfig, DeleteLimit, Direction, Labels, Limits, Prune, Rule, Rules, Secrets, UrlText};
+pub use rule::{CommitConfig, DeleteLimit, Labels, Limits, Rule, Rules, UrlText};
 pub use selector::Selector;
+pub use target::{PointerTemplate, Target, TargetStep};
 pub use template::MessageTemplate;
+pub use transform::{Transform, TransformError};
 
 /// A rules file that may be used.
 #[derive(Clone, Debug)]

@@ -6,8 +6,17 @@ use crate::object::Scalar;
 use super::filter::Step;
 use super::problem::Fault;
 
+/// The steps of a path, however it is written; kubectl's `{` and `}` around it are taken away.
+pub(super) fn steps(text: &str) -> Result<Vec<Step>, Fault> {
+    let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
+    match inner.strip_prefix('/') {
+        Some(pointer) => json_pointer(pointer, inner),
+        None => json_path(inner),
+    }
+}
+
 /// The steps of `pointer`, which has lost its first `/`.
-pub(super) fn json_pointer(pointer: &str, text: &str) -> Result<Vec<Step>, Fault> {
+fn json_pointer(pointer: &str, text: &str) -> Result<Vec<Step>, Fault> {
     let step = |segment: &str| {
         let fault = |why: &str| Fault::new(format!("`{text}` is no JSON Pointer: {why}"));
         if segment.is_empty() {
@@ -48,7 +57,7 @@ fn pointer_as_path(segment: &str) -> String {
 }
 
 /// The steps of a JSONPath, or of a path as we print it.
-pub(super) fn json_path(text: &str) -> Result<Vec<Step>, Fault> {
+fn json_path(text: &str) -> Result<Vec<Step>, Fault> {
     Scanner { rest: text, text }.path()
 }
 

@@ -1,54 +1,22 @@
-//! Owns the path of a new manifest. Must never yield one outside of `gitPath`, nor one that an object's name was able to
-//! steer.
+//! Owns the path of a new file. Must never yield one outside of `gitPath`, nor one that what an object is called was
+//! able to steer.
 
 use std::fmt;
 
-use crate::object::repo_path::RepoPathError;
+use serde_json::Value;
+
 use crate::object::{Kind, ObjectId, RepoPath};
 
+use super::expression::Source;
+use super::format::Format;
+use super::naming::{LONGEST_NAME, NAMES, PathError, Subject, allow, name};
 use super::problem::Fault;
-use super::template::{Part, fill, parse};
+use super::template::{Part, parse};
 
-/// Where new manifests go unless a rule says otherwise; the layout of the original.
-pub(super) const DEFAULT_PATH: &str = "{{ .Namespace }}/{{ .Kind }}/{{ .Name }}.yaml";
-/// Longest name of a file or folder that every common file system takes, in bytes.
-const LONGEST_NAME: usize = 255;
-const FIELDS: [&str; 6] = [".Namespace", ".Name", ".Kind", ".Group", ".Version", ".Resource"];
+/// What separates folders on some system.
+const SEPARATORS: [char; 2] = ['/', '\\'];
 
-/// Why an object has no path for a new manifest.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
-    /// A `/` in what a field stands for would make folders that nobody asked for.
-    #[error("{field} of {object} is `{value}`, which holds a `/`; write its manifest by hand")]
-    Slash {
-        /// The object.
-        object: ObjectId,
-        /// The template's field.
-        field: &'static str,
-        /// What it stands for.
-        value: String,
-    },
-    /// A file or folder name that a checkout could not hold.
-    #[error(
-        "the path of {object} has a name of {bytes} bytes, at most {LONGEST_NAME} are possible; shorten the rule's `path`"
-    )]
-    TooLong {
-        /// The object.
-        object: ObjectId,
-        /// Length of the name.
-        bytes: usize,
-    },
-    /// The result names something outside of the folder, or Git's own.
-    #[error("the path of {object} is not possible: {source}")]
-    Refused {
-        /// The object.
-        object: ObjectId,
-        /// What is wrong with it.
-        source: RepoPathError,
-    },
-}
-
-/// Where the manifest of a new object goes.
+/// Where the file of a new object goes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PathTemplate {
     text: Box<str>,
@@ -65,7 +33,7 @@ impl PathTemplate {
     /// When it names an unknown field, is absolute, leaves the folder, or does not end like a manifest's file.
     pub fn parse(text: &str, folder: &str) -> Result<Self, Fault> {
         let folder = if folder == "." { "" } else { folder };
-        let template = Self { text: text.into(), parts: parse(text, &FIELDS)?, folder: folder.into() };
+        let template = Self { text: text.into(), parts: parse(text, &NAMES)?, folder: folder.into() };
         if text.starts_with('/') {
             return Err(Fault::new(format!("`{text}` is absolute"))
                 .hint("it is below `gitPath` anyway: leave the first `/` out"));
@@ -75,8 +43,15 @@ impl PathTemplate {
             return Err(Fault::new(format!("`{text}` does not end in .yaml, .yml or .json"))
                 .hint("files with another ending are not read as manifests"));
         }
-        let sample = |field: &'static str| if field == ".Namespace" { "namespace" } else { "sample" };
-        match template.join(sample).map(|path| RepoPath::parse(&path)) {
+        for expression in template.parts.iter().filter_map(Part::value) {
+            allow(expression)?;
+            if let Some(own) = expression.text_with(&SEPARATORS) {
+                let fault = Fault::new(format!("`{own}` in `{expression}` would make folders"));
+                return Err(fault.hint("write folders outside of the `{{ }}`"));
+            }
+        }
+        let sample = |source: &Source| if *source == Source::Field(".Namespace") { "namespace" } else { "sample" };
+        match template.join(&sample).map(|path| RepoPath::parse(&path)) {
             Some(Ok(_)) => Ok(template),
             Some(Err(error)) => Err(Fault::new(error.to_string())),
             None => Err(Fault::new(format!("`{text}` yields no path"))),
@@ -84,53 +59,94 @@ impl PathTemplate {
     }
 
     /// The layout of the original, below `folder`.
-    pub(super) fn standard(folder: &str) -> Self {
-        let folder = if folder == "." { "" } else { folder };
-        let parts = parse(DEFAULT_PATH, &FIELDS).unwrap_or_default();
-        Self { text: DEFAULT_PATH.into(), parts, folder: folder.into() }
+    pub(super) fn standard(format: Format, folder: &str) -> Self {
+        let (text, folder) = (format.standard_path(), if folder == "." { "" } else { folder });
+        let parts = parse(text, &NAMES).unwrap_or_default();
+        Self { text: text.into(), parts, folder: folder.into() }
     }
 
     /// Whether objects of one kind and namespace get different paths.
     pub(super) fn tells_names_apart(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Field { name: ".Name", .. }))
+        let is_name = |source: &Source| *source == Source::Field(".Name");
+        self.parts.iter().filter_map(Part::value).any(|expression| expression.asks(&is_name))
     }
 
-    /// The path of a new manifest, from the repository's root.
+    /// The path of the object's file, from the repository's root. Labels and annotations are those of `object`; one
+    /// that it does not have is empty, and so is what is no text.
     ///
     /// # Errors
     ///
-    /// When the object's names would lead out of the folder, into Git's own, or make no file name.
-    pub fn render(&self, id: &ObjectId, kind: &Kind) -> Result<RepoPath, PathError> {
-        let value = |field: &'static str| match field {
-            ".Namespace" => id.namespace().unwrap_or(""),
-            ".Name" => id.name(),
-            ".Kind" => id.kind(),
-            ".Group" => id.group(),
-            ".Version" => kind.preferred_version(),
-            _ => kind.plural.as_str(),
-        };
-        for part in &self.parts {
-            if let Part::Field { name, .. } = part
-                && value(name).contains('/')
-            {
-                return Err(PathError::Slash { object: id.clone(), field: name, value: value(name).to_owned() });
+    /// When what the object is called would lead out of the folder, into Git's own, or make no file name.
+    pub fn render(&self, id: &ObjectId, kind: &Kind, object: &Value) -> Result<RepoPath, PathError> {
+        let subject = Subject { id, kind, object };
+        for expression in self.parts.iter().filter_map(Part::value) {
+            if subject.evaluate(expression).contains(SEPARATORS) {
+                return Err(PathError::Slash { object: id.clone(), expression: expression.to_string() });
             }
         }
-        let path = self.join(value).unwrap_or_default();
+        let path = self.join(&|source| subject.value(source)).unwrap_or_default();
         if let Some(name) = path.split('/').find(|name| name.len() > LONGEST_NAME) {
             return Err(PathError::TooLong { object: id.clone(), bytes: name.len() });
         }
-        RepoPath::parse(&path).map_err(|source| PathError::Refused { object: id.clone(), source })
+        let path = RepoPath::parse(&path).map_err(|source| PathError::Refused { object: id.clone(), source })?;
+        let hides = |path: &str| path.rsplit('/').next().is_some_and(|name| name.starts_with('.'));
+        if hides(path.as_str()) && !hides(&self.text) {
+            return Err(PathError::NoName { object: id.clone(), template: self.text.to_string() });
+        }
+        Ok(path)
+    }
+
+    /// Whether the template could have yielded `path` for this object, whatever its labels and annotations are, and
+    /// whatever version of its kind was preferred. Without a kind, whatever its resource is called.
+    pub fn could_be(&self, path: &RepoPath, id: &ObjectId, kind: Option<&Kind>) -> bool {
+        let segments: Vec<&str> = path.as_str().split('/').collect();
+        // How many segments of the path the template's segments so far may have made: those left empty make none.
+        let mut made = vec![0];
+        for pattern in self.patterns(id, kind) {
+            let empty = made.iter().copied().filter(|_| pattern.may_be_empty());
+            let fits = |at: &usize| segments.get(*at).is_some_and(|segment| pattern.matches(segment));
+            let one = made.iter().copied().filter(fits).map(|at| at + 1);
+            made = empty.chain(one).collect();
+            made.sort_unstable();
+            made.dedup();
+        }
+        made.contains(&segments.len())
+    }
+
+    /// What each segment of the path looks like for this object.
+    fn patterns(&self, id: &ObjectId, kind: Option<&Kind>) -> Vec<Pattern> {
+        let known = |source: &Source| match source {
+            // Which version is preferred changes with the server.
+            Source::Field(".Version") | Source::Entry(..) => None,
+            Source::Field(field) => name(field, id, kind),
+        };
+        let mut patterns: Vec<Pattern> = self.folder.split('/').map(Pattern::of).collect();
+        patterns.push(Pattern::default());
+        for part in &self.parts {
+            let text = match part {
+                Part::Text(text) => Some(text.to_string()),
+                Part::Value(expression) if expression.asks(&|source| known(source).is_none()) => None,
+                Part::Value(expression) => Some(expression.evaluate(&|source| known(source).unwrap_or_default())),
+            };
+            let Some(text) = text else {
+                patterns.last_mut().into_iter().for_each(Pattern::anything);
+                continue;
+            };
+            let mut pieces = text.split('/');
+            patterns.last_mut().into_iter().for_each(|pattern| pattern.text(pieces.next().unwrap_or_default()));
+            patterns.extend(pieces.map(Pattern::of));
+        }
+        patterns
     }
 
     /// Fills the fields in and drops empty segments; `None` when nothing is left.
-    fn join<'a>(&self, value: impl Fn(&'static str) -> &'a str) -> Option<String> {
+    fn join<'v>(&self, value: &dyn Fn(&Source) -> &'v str) -> Option<String> {
         let below: String = self
             .parts
             .iter()
             .map(|part| match part {
                 Part::Text(text) => text.to_string(),
-                Part::Field { name, case } => fill(value(name), *case),
+                Part::Value(expression) => expression.evaluate(value),
             })
             .collect();
         let segments: Vec<&str> =
@@ -151,78 +167,49 @@ impl fmt::Debug for PathTemplate {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::object::GroupKind;
+/// What one segment of a path looks like: texts, with anything between each two of them.
+struct Pattern(Vec<String>);
 
-    fn kind() -> Kind {
-        Kind {
-            group_kind: GroupKind::new("apps", "Deployment"),
-            versions: vec!["v1".into()],
-            plural: "deployments".into(),
-            singular: "deployment".into(),
-            short_names: vec![],
-            namespaced: true,
-            verbs: vec![],
-            scalable: true,
-        }
-    }
-
-    fn render(template: &str, folder: &str, namespace: &str, name: &str) -> Result<String, PathError> {
-        let id = ObjectId::new(GroupKind::new("apps", "Deployment"), namespace, name);
-        PathTemplate::parse(template, folder).unwrap().render(&id, &kind()).map(|path| path.as_str().to_owned())
-    }
-
-    #[test]
-    fn the_default_is_the_layout_of_the_original() {
-        assert_eq!(render(DEFAULT_PATH, ".", "shop", "web").unwrap(), "shop/Deployment/web.yaml");
-        assert_eq!(render(DEFAULT_PATH, "clusters/prod", "", "web").unwrap(), "clusters/prod/Deployment/web.yaml");
-    }
-
-    #[test]
-    fn every_field_and_function_is_filled_in() {
-        for (template, path) in [
-            ("{{.Group}}/{{.Version}}/{{ .Resource }}.{{.Name}}.json", "apps/v1/deployments.web.json"),
-            ("{{ lower .Kind }}-{{ .Namespace | upper }}.yml", "deployment-SHOP.yml"),
-            ("a//b/{{ .Kind | lower | upper }}.yaml", "a/b/DEPLOYMENT.yaml"),
-        ] {
-            assert_eq!(render(template, ".", "shop", "web").unwrap(), path);
-        }
-    }
-
-    #[test]
-    fn a_bad_template_is_refused_with_advice() {
-        for (template, message, hint) in [
-            ("{{ .Nmae }}.yaml", "`.Nmae` is no field of this template", "did you mean `.Name`?"),
-            ("{{ name }}.yaml", "`name` is no field of this template", "did you mean `.Name`?"),
-            ("{{ .Name }.yaml", "`{{` is never closed", "write `{{ .Name }}`"),
-            (".Name }}.yaml", "`}}` closes nothing", "write `{{ .Name }}`"),
-            ("{{ title .Name }}.yaml", "`title` is no function", "the functions are lower and upper"),
-            ("{{ }}.yaml", "`{{ }}` names no field", "fields: .Namespace"),
-            ("/{{ .Name }}.yaml", "is absolute", "leave the first `/` out"),
-            ("{{ .Name }}", "does not end in", "not read as manifests"),
-            ("../{{ .Name }}.yaml", "..", ""),
-            ("a/./{{ .Name }}.yaml", ".", ""),
-            (".git/{{ .Name }}.yaml", ".git", ""),
-            ("a\u{7}/{{ .Name }}.yaml", "control", ""),
-        ] {
-            let fault = PathTemplate::parse(template, ".").unwrap_err();
-            assert!(fault.message.contains(message), "{template}: {fault}");
-            assert!(fault.hint.unwrap_or_default().contains(hint), "{template}");
-        }
-    }
-
-    #[test]
-    fn no_name_of_an_object_leads_elsewhere() {
-        assert!(matches!(render("{{ .Name }}.yaml", ".", "", "../x"), Err(PathError::Slash { field: ".Name", .. })));
-        assert!(matches!(render("{{ .Name }}/x.yaml", ".", "", ".."), Err(PathError::Refused { .. })));
-        assert!(matches!(render("{{ .Name }}/x.yaml", "a", "", ".GIT"), Err(PathError::Refused { .. })));
-        assert!(matches!(render("{{ .Name }}.yaml", "", "", "a\nb"), Err(PathError::Refused { .. })));
-        assert!(matches!(
-            render("{{ .Name }}.yaml", "", "", &"a".repeat(253)),
-            Err(PathError::TooLong { bytes: 258, .. })
-        ));
-        assert_eq!(render("{{ .Name }}.yaml", "", "", "system:node").unwrap(), "system:node.yaml");
+impl Default for Pattern {
+    fn default() -> Self {
+        Self(vec![String::new()])
     }
 }
+
+impl Pattern {
+    fn of(text: &str) -> Self {
+        Self(vec![text.to_owned()])
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.last_mut().into_iter().for_each(|last| last.push_str(text));
+    }
+
+    fn anything(&mut self) {
+        self.0.push(String::new());
+    }
+
+    fn may_be_empty(&self) -> bool {
+        self.0.iter().all(String::is_empty)
+    }
+
+    fn matches(&self, segment: &str) -> bool {
+        match self.0.as_slice() {
+            [first, between @ .., last] => {
+                let inner = segment.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()));
+                // The first place of each text leaves the most for the next.
+                let find = |rest: &str, text: &String| {
+                    rest.find(text.as_str()).and_then(|at| rest.get(at + text.len()..).map(str::to_owned))
+                };
+                inner.is_some_and(|inner| {
+                    between.iter().try_fold(inner.to_owned(), |rest, text| find(&rest, text)).is_some()
+                })
+            }
+            [only] => only == segment,
+            [] => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use granit_parser::{ErrorKind, Event, Marker, Parser, Span};
 
 use super::problem::Mark;
 
-/// Deepest place that is remembered: a problem deeper down is shown at the value around it. No key lies deeper than 4.
+/// Deepest place that is remembered: a problem deeper down is shown at the value around it. No key lies deeper than 5.
 const DEPTH: usize = 6;
 
 /// One step from a value to a value inside it.

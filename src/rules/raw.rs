@@ -33,6 +33,12 @@ pub(super) struct RawFile {
     /// The longest that a change waits for its commit, however many follow it.
     #[schemars(extend("default" = "10s"))]
     pub(super) batch_max: Option<Text>,
+    /// The shortest time between two pushes; what changes in between goes into the next one. `0s`: no such limit.
+    #[schemars(extend("default" = "0s"))]
+    pub(super) min_push_interval: Option<Text>,
+    /// Most commits within an hour; what changes beyond that waits and goes into the next one. Default: no limit.
+    #[schemars(extend("examples" = [60]))]
+    pub(super) commits_per_hour: Option<Text>,
     /// How long an object must be gone from the cluster before its manifest is removed: what is replaced comes back
     /// within this time.
     #[schemars(extend("default" = "15s"))]
@@ -126,30 +132,79 @@ pub(super) struct RawRule {
     pub(super) exclude_labels: Option<String>,
     /// Fields that the rule is limited to, as JSON Pointer (`/spec/replicas`) or JSONPath
     /// (`.spec.template.spec.containers[?(@.name=='web')].image`); each covers everything below it. Empty: every field.
-    /// A rule with filters never creates or deletes objects.
+    /// A rule with filters never creates or deletes objects. The short form of `fields`.
     pub(super) filters: Option<Vec<String>>,
+    /// Fields that the rule is limited to, as `filters`, and how each is carried to Git: what is made of its value, and
+    /// where it is written. An entry is a path, or a map. The first one that covers a field decides; `filters` come last.
+    #[schemars(with = "Option<Vec<RawFieldEntry>>")]
+    pub(super) fields: Option<Vec<Value>>,
     /// Where changes go: `kubernetes` applies what Git says, `git` commits what the cluster says, `observe` only
     /// reports differences.
-    #[schemars(with = "super::rule::Direction")]
+    #[schemars(with = "super::choices::Direction")]
     pub(super) sync_to: Option<Text>,
     /// What may be deleted when it is gone from the source: `owned` (what this instance applied, or what once agreed
     /// on both sides), `matching` (whatever the rule matches) or `never`.
-    #[schemars(with = "Option<super::rule::Prune>", extend("default" = "owned"))]
+    #[schemars(with = "Option<super::choices::Prune>", extend("default" = "owned"))]
     pub(super) prune: Option<Text>,
     /// Whether Secrets reach Git: `skip` or `plain` (readable by everyone who can read the repository). Concerns the
     /// direction `git` only.
-    #[schemars(with = "Option<super::rule::Secrets>", extend("default" = "skip"))]
+    #[schemars(with = "Option<super::choices::Secrets>", extend("default" = "skip"))]
     pub(super) secrets: Option<Text>,
     /// `true`: the rule still decides over what it selects, but does nothing.
     #[schemars(extend("default" = false))]
     pub(super) suspend: Option<bool>,
-    /// File of a new manifest below `gitPath`, as a template of `.Namespace .Name .Kind .Group .Version .Resource` with
-    /// the functions `lower` and `upper`. Empty segments are dropped.
-    #[schemars(extend("default" = super::placement::DEFAULT_PATH))]
+    /// Field managers whose changes are not edits, as globs (`*`, `?`): what Flux, Argo CD or Helm change in the cluster is
+    /// not written to Git.
+    #[schemars(extend("examples" = [["argocd-controller", "helm", "flux-*"]]))]
+    pub(super) ignore_managers: Option<Vec<String>>,
+    /// File of a new manifest below `gitPath`, as a template of `.Namespace .Name .Kind .Group .Version .Resource` and of
+    /// labels and annotations (`.Labels.app`, `index .Annotations "example.com/team"`), with the functions `lower`,
+    /// `upper`, `default`, `replace` and `trunc`. Empty segments are dropped. With a patch format, the file of the
+    /// object's patch; default: `{{ .Namespace }}/{{ .Kind }}/{{ .Name }}.patch.yaml`.
+    #[schemars(extend("default" = super::format::Format::Yaml.standard_path()))]
     pub(super) path: Option<String>,
+    /// How new files are written: `yaml` or `json` (whole manifests), `patch` (what identifies the object and the fields
+    /// that the rule carries) or `kustomize-patch` (the same, listed in the nearest kustomization). Default: as the ending
+    /// of `path` says, else `yaml`. Patches need `syncTo: git`.
+    #[schemars(with = "Option<super::format::Format>")]
+    pub(super) format: Option<Text>,
+    /// How a patch says what changes: `strategic-merge` (items of lists by their keys), `json-merge` (whole lists; not for
+    /// kustomize) or `replace` (maps and lists that are captured replace what is there). With a patch format only.
+    /// Default: `strategic-merge`.
+    #[schemars(with = "Option<super::format::Strategy>")]
+    pub(super) strategy: Option<Text>,
     /// Limits of this rule.
     #[schemars(with = "Option<RawRuleLimits>")]
     pub(super) limits: Option<Value>,
+}
+
+/// One field, and how it is carried to Git.
+#[derive(Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Field", extend("required" = ["path"]))]
+pub(super) struct RawField {
+    /// The field, as JSONPath (`.spec.replicas`, `{.spec.containers[?(@.name=='web')].image}`) or JSON Pointer
+    /// (`/spec/replicas`); it covers everything below it.
+    pub(super) path: Option<String>,
+    /// What is made of the value before it is written, as an expression in CEL over `value` (the field) and `object` (the
+    /// live object), with the functions of Kubernetes. Null leaves the field out. Needs `syncTo: git`.
+    #[schemars(extend("examples" = ["value.split(':')[1]"]))]
+    pub(super) transform: Option<String>,
+    /// Where the value is written instead: another path in the same manifest, or `file#path` in a YAML or JSON file below
+    /// `gitPath`. Both may be templates as `path` of a rule is. Needs `syncTo: git`.
+    #[schemars(extend("examples" = ["charts/web/values.yaml#/web/replicas", "kustomization.yaml#.images[?(@.name=='web')].newTag"]))]
+    pub(super) to: Option<String>,
+}
+
+/// An entry of `fields`, for the schema only.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[allow(dead_code, reason = "describes what is read by hand, so that each wrong entry is answered by itself")]
+pub(super) enum RawFieldEntry {
+    /// A path alone.
+    Path(String),
+    /// A path, and how the field is carried.
+    Full(RawField),
 }
 
 /// A scalar as it was written: text, number or boolean. So `interval: 30` can be answered with "write `30s`".

@@ -12,7 +12,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::position::{Positions, Step, below};
 use super::problem::{Fault, Level, Mark, Problem, Source, nearest};
-use super::raw::{RawCommit, RawFile, RawLimits, RawRule};
+use super::raw::{RawCommit, RawField, RawFile, RawLimits, RawRule};
 
 /// Largest rules file, in bytes: what fits into a ConfigMap.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -255,6 +255,7 @@ fn meant(name: &str, known: &[String]) -> Option<String> {
         ("in a rule, under `rules:`", keys_of::<RawRule>()),
         ("under `limits:`", keys_of::<RawLimits>()),
         ("under `commit:`", keys_of::<RawCommit>()),
+        ("in an entry of `fields:`", keys_of::<RawField>()),
     ];
     let (place, _) = elsewhere.iter().find(|(_, keys)| keys.iter().any(|key| key == name))?;
     Some(format!("`{name}` belongs {place}"))

@@ -3,97 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-
-use super::filter::Filter;
+use super::choices::{Direction, Prune, Secrets};
+use super::field::Field;
+use super::format::{Format, Strategy};
 use super::glob::Glob;
 use super::placement::PathTemplate;
-use super::problem::{Fault, Mark, mask_passwords, nearest};
+use super::problem::{Fault, Mark, mask_passwords};
 use super::selector::Selector;
 use super::template::MessageTemplate;
 
 /// Labels of an object or a namespace.
 pub type Labels = BTreeMap<String, String>;
-
-/// Which side is the source of what a rule covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema)]
-#[schemars(rename_all = "lowercase", inline)]
-pub enum Direction {
-    /// Git is the source: what it says is applied to the cluster.
-    Kubernetes,
-    /// The cluster is the source: what it says is committed to Git.
-    Git,
-    /// Neither side is changed; differences are reported.
-    Observe,
-}
-
-impl Direction {
-    /// Every direction, as it is written.
-    pub(super) const ALL: [(&'static str, Self); 3] =
-        [("kubernetes", Self::Kubernetes), ("git", Self::Git), ("observe", Self::Observe)];
-
-    /// As it is written in the rules file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Kubernetes => "kubernetes",
-            Self::Git => "git",
-            Self::Observe => "observe",
-        }
-    }
-}
-
-/// What may be deleted on one side when it has gone from the other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
-#[schemars(rename_all = "lowercase", inline)]
-pub enum Prune {
-    /// In the cluster what this instance applied; in Git what has once agreed with the cluster.
-    #[default]
-    Owned,
-    /// Whatever the rule matches, as the original did.
-    Matching,
-    /// Nothing.
-    Never,
-}
-
-impl Prune {
-    pub(super) const ALL: [(&'static str, Self); 3] =
-        [("owned", Self::Owned), ("matching", Self::Matching), ("never", Self::Never)];
-}
-
-/// Whether Secrets reach Git.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
-#[schemars(rename_all = "lowercase", inline)]
-pub enum Secrets {
-    /// They are skipped, with a reason.
-    #[default]
-    Skip,
-    /// They are written as they are, readable by everyone who reads the repository.
-    Plain,
-}
-
-impl Secrets {
-    pub(super) const ALL: [(&'static str, Self); 2] = [("skip", Self::Skip), ("plain", Self::Plain)];
-}
-
-/// The value that `text` names in `choices`.
-pub(super) fn choose<T: Copy>(text: &str, choices: &[(&'static str, T)]) -> Result<T, Fault> {
-    if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*value);
-    }
-    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    // What people write for one of the two sides.
-    let side = match text.to_ascii_lowercase().as_str() {
-        "k8s" | "k8" | "kube" | "cluster" | "live" => Some("kubernetes"),
-        "repo" | "repository" | "github" | "gitlab" => Some("git"),
-        "false" | "off" | "no" | "none" | "disabled" => Some("never"),
-        _ => None,
-    };
-    let near = side.filter(|side| names.contains(side)).or_else(|| nearest(text, names.iter().copied()));
-    let fault = Fault::new(format!("`{text}` is none of {}", names.join(", ")));
-    Err(fault.maybe_hint(near.map(|near| format!("did you mean `{near}`?"))))
-}
 
 /// How many deletes of one rule and direction, within an hour, are held back for a person to look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -225,6 +148,10 @@ pub struct Rules {
     pub batch_window: Duration,
     /// How long after the first change a commit is made at the latest. Never less than `batch_window`.
     pub batch_max: Duration,
+    /// How long after a push the next one is made at the earliest.
+    pub min_push_interval: Duration,
+    /// How many commits are made within an hour at the most; `None`: any number.
+    pub commits_per_hour: Option<NonZeroU32>,
     /// How long an object must be missing before its manifest is removed.
     pub delete_delay: Duration,
     /// How much is read.
@@ -250,10 +177,17 @@ pub struct Rule {
     pub secrets: Secrets,
     /// Whether it decides without acting.
     pub suspend: bool,
-    /// The fields it is limited to; empty: every field.
-    pub filters: Vec<Filter>,
-    /// Where new manifests go.
+    /// The fields it is limited to, from `fields` and then from `filters`; empty: every field. The first one that covers
+    /// a field says how it is carried.
+    pub fields: Vec<Field>,
+    /// Where new manifests go; in a rule with a patch format, where its fragments are.
     pub path: PathTemplate,
+    /// How new files are written.
+    pub format: Format,
+    /// How a patch format says what changes; `None`: what fits the kind best.
+    pub strategy: Option<Strategy>,
+    /// Field managers whose changes are not edits.
+    pub ignore_managers: Vec<Glob>,
     /// Deletes that are held.
     pub deletes: DeleteLimit,
     pub(super) selection: Selection,
@@ -305,17 +239,5 @@ mod tests {
         ] {
             assert_eq!(DeleteLimit::parse(text).ok(), limit, "{text}");
         }
-    }
-
-    #[test]
-    fn a_wrong_choice_is_answered_with_the_nearest() {
-        let hint = |text: &str| choose(text, &Direction::ALL).unwrap_err().hint;
-        assert_eq!(hint("k8s").as_deref(), Some("did you mean `kubernetes`?"));
-        assert_eq!(hint("Git").as_deref(), Some("did you mean `git`?"));
-        assert_eq!(hint("kuberntes").as_deref(), Some("did you mean `kubernetes`?"));
-        assert_eq!(hint("both"), None);
-        let prune = choose("false", &Prune::ALL).unwrap_err();
-        assert_eq!(prune.to_string(), "`false` is none of owned, matching, never");
-        assert_eq!(prune.hint.as_deref(), Some("did you mean `never`?"));
     }
 }

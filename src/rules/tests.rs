@@ -52,7 +52,7 @@ fn the_configurations_of_the_original_load_unchanged() {
     assert_eq!(config.rules.rules[0].sync_to, Direction::Git);
 
     let readme = fixture("original-readme.yaml");
-    assert_eq!(readme.rules.rules[0].filters[0].as_str(), "/metadata/annotations");
+    assert_eq!(readme.rules.rules[0].fields[0].filter.as_str(), "/metadata/annotations");
     assert_eq!(readme.rules.rules[0].sync_to, Direction::Kubernetes);
     let messages: Vec<_> = readme.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert_eq!(messages, ["there is no `gitUrl`: `run` needs it here or on the command line"]);
@@ -77,7 +77,10 @@ fn new_manifests_go_below_git_path() {
     let id = ObjectId::new(kind.group_kind.clone(), "shop", "daily-1");
     let rule = &loaded.rules.rules[0];
     assert!(rule.selects_kind(&kind));
-    assert_eq!(rule.path.render(&id, &kind).unwrap().as_str(), "manifests/shop/VolumeSnapshot/daily-1.yaml");
+    assert_eq!(
+        rule.path.render(&id, &kind, &serde_json::json!({})).unwrap().as_str(),
+        "manifests/shop/VolumeSnapshot/daily-1.yaml"
+    );
 }
 
 #[test]

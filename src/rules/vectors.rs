@@ -143,7 +143,7 @@ fn matches(rule: &Rule, git: Option<&Value>, live: Option<&Value>) -> bool {
         base_labels: None,
         namespace_labels: None,
     };
-    if !rule.selects(&candidate) || rule.filters.is_empty() {
+    if !rule.selects(&candidate) || rule.fields.is_empty() {
         return rule.selects(&candidate);
     }
     let (Some(git), Some(live)) = (git, live) else { return false };
@@ -152,7 +152,7 @@ fn matches(rule: &Rule, git: Option<&Value>, live: Option<&Value>) -> bool {
     let schema = Schema::builtin();
     let view = schema.view_of(git);
     let covered: Vec<_> =
-        rule.filters.iter().flat_map(|filter| filter.resolve(Some(git), Some(live), view).unwrap()).collect();
+        rule.fields.iter().flat_map(|field| field.filter.resolve(Some(git), Some(live), view).unwrap()).collect();
     leaves.iter().any(|leaf| covered.iter().any(|filter| filter.covers(leaf)))
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::filter::Filter;
+use super::field::Field;
 use super::position::Step;
 use super::problem::Fault;
 use super::reader::Report;
@@ -35,9 +35,8 @@ pub(super) fn warn(rules: &[Rule], report: &mut Report) {
 
 /// Whether the earlier rule decides every field of every object that the later one selects.
 fn covers(earlier: &Rule, later: &Rule) -> bool {
-    let fields = earlier.filters.is_empty()
-        || !later.filters.is_empty()
-            && later.filters.iter().all(|filter| earlier.filters.iter().any(|wider: &Filter| wider.covers(filter)));
+    let covered = |field: &Field| earlier.fields.iter().any(|wider| wider.filter.covers(&field.filter));
+    let fields = earlier.fields.is_empty() || !later.fields.is_empty() && later.fields.iter().all(covered);
     // Labels are read on the source's side, so those of two directions are not comparable.
     let same_side = earlier.sync_to == later.sync_to;
     fields && selects_all_of(&earlier.selection, &later.selection, same_side)

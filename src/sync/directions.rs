@@ -43,13 +43,13 @@ impl<'a> Directions<'a> {
         let covering = |rule: &&'a Rule| {
             let mut faults = Vec::new();
             let mut fields = Vec::new();
-            for filter in &rule.filters {
-                match filter.resolve(manifest, live, view) {
+            for field in &rule.fields {
+                match field.filter.resolve(manifest, live, view) {
                     Ok(paths) => fields.extend(paths),
                     Err(fault) => faults.push((fault.covers.clone(), fault.to_string())),
                 }
             }
-            Covering { rule, fields: (!rule.filters.is_empty()).then_some(fields), faults }
+            Covering { rule, fields: (!rule.fields.is_empty()).then_some(fields), faults }
         };
         Self { covering: matching.iter().map(covering).collect() }
     }

@@ -140,7 +140,7 @@ fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, matc
     if is_withheld_secret(subject, rule) {
         return plan.note(Verb::Skipped, Side::Git, index, SECRET_STAYS);
     }
-    let path = match rule.path.render(subject.id, subject.kind) {
+    let path = match rule.path.render(subject.id, subject.kind, live) {
         Ok(path) => path,
         Err(error) => return plan.note(Verb::Held, Side::Git, index, format!("no place for its manifest: {error}")),
     };

@@ -132,7 +132,7 @@ fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of:
     };
     let candidate = with_absent_sides(candidate, subject);
     let matching: Vec<&Rule> = rules.matching(&candidate).collect();
-    let existence = matching.iter().copied().find(|rule| rule.filters.is_empty());
+    let existence = matching.iter().copied().find(|rule| rule.decides_existence());
     plan.selected = !matching.is_empty();
     plan.existence = existence.map(|rule| rule.index);
     if matching.is_empty() {

@@ -253,7 +253,7 @@ fn matching<'r>(rules: &'r Rules, world: &World, id: &ObjectId) -> Vec<&'r Rule>
 }
 
 fn existence(rules: &Rules, world: &World, id: &ObjectId) -> Option<Direction> {
-    matching(rules, world, id).into_iter().find(|rule| rule.filters.is_empty()).map(|rule| rule.sync_to)
+    matching(rules, world, id).into_iter().find(|rule| rule.decides_existence()).map(|rule| rule.sync_to)
 }
 
 fn way(rules: &Rules, world: &World, id: &ObjectId, object: &Value, path: &FieldPath) -> Way {

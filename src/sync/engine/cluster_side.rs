@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, ClusterEvent};
 use crate::object::{GroupKind, Kind, ObjectId};
 use crate::repository::Remote;
-use crate::rules::{Candidate, Filter};
+use crate::rules::Candidate;
 
 use super::super::clock::Clock;
 use super::super::live::Sighting;
@@ -170,7 +170,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let selected = self.kinds.iter().filter(|kind| kind.is_watchable() && self.rules.selects_kind(kind));
         let mut wanted: Vec<GroupKind> = selected.map(|kind| kind.group_kind.clone()).collect();
         wanted.sort();
-        self.live.with_status = self.rules.rules.iter().flat_map(|rule| &rule.filters).any(Filter::is_status);
+        self.live.with_status =
+            self.rules.rules.iter().flat_map(|rule| &rule.fields).any(|field| field.filter.is_status());
         let is_kept = |kind: &GroupKind| is_container(kind) || wanted.binary_search(kind).is_ok();
         self.live.keep_kinds(is_kept);
         self.unlisted.retain(|id| is_kept(id.group_kind()));
