@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::cluster::{Cluster as _, Event, EventLevel, Events};
 use crate::object::{GroupKind, ObjectId};
 use crate::report::reporter::Listener;
-use crate::report::status::{FileLine, KindLine, RuleLine, Trouble};
+use crate::report::status::{Deferred, FileLine, KindLine, RuleLine, Trouble};
 use crate::report::{Change, Place, Reporter, Side, Status};
 use crate::repository::Repository;
 use crate::rules::{Direction, Rules};
@@ -106,6 +106,11 @@ pub fn publish(reporter: &Reporter, engine: &LiveEngine, repository: &Repository
         }
         page.git.manifests = progress.manifests;
         page.git.batched = progress.batched;
+        page.git.deferred = progress.deferred.and_then(|(left, key)| {
+            let until = Timestamp::now().checked_add(left).ok()?;
+            // To the second, so that a page does not change with every look at the clock.
+            Some(Deferred { until: until.round(jiff::Unit::Second).ok()?, key: key.to_owned() })
+        });
         page.queue = progress.queue;
         for (line, agreed) in page.rules.list.iter_mut().zip(&progress.agreed) {
             line.objects = *agreed;

@@ -107,6 +107,11 @@ impl Out {
         );
         self.entry("Git", &line);
         self.trouble("", "out of reach since", git.error.as_ref());
+        if let Some(deferred) = &git.deferred {
+            let (left, key) = (age(self.now, deferred.until), escape_line(&deferred.key));
+            let line = format!("{} changed objects wait {left} for the next commit ({key})", git.batched);
+            self.entry("", &line);
+        }
         let objects: usize = page.cluster.kinds.iter().map(|kind| kind.objects).sum();
         let line =
             format!("{}, {} kinds, {objects} objects", escape_line(&page.cluster.server), page.cluster.kinds.len());

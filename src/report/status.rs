@@ -170,9 +170,22 @@ pub struct Git {
     pub manifests: usize,
     /// Objects whose change waits for the next commit.
     pub batched: usize,
+    /// Why that commit waits although it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Deferred>,
     /// Why the remote cannot be used now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
+}
+
+/// A commit that the rules allow only later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deferred {
+    /// When it is made.
+    pub until: Timestamp,
+    /// The key of the rules file that says so: `minPushInterval` or `commitsPerHour`.
+    pub key: String,
 }
 
 /// The cluster side.

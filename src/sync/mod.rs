@@ -14,5 +14,6 @@ pub mod observe;
 pub mod plan;
 pub mod planner;
 pub mod queue;
+pub mod removed;
 mod to_cluster;
 mod to_git;

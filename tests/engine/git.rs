@@ -1,5 +1,7 @@
 //! What happens to the branch: commits that wait, races, refusals, a remote that is away, a branch that went back.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::pace::Pace;
@@ -24,6 +26,30 @@ fn changes_wait_for_quiet_but_not_for_ever() {
     world.pass(1);
     assert_eq!(world.git.commits(), 3);
     assert!(world.git.file("shop/ConfigMap/a.yaml").unwrap().contains("a: \"x\""));
+}
+
+#[test]
+fn commits_keep_their_distance_and_nothing_is_dropped() {
+    let mut world = World::new(&format!("{TO_GIT}\nminPushInterval: 1m\ncommitsPerHour: 3"));
+    world.push(&[("README.md", Some("hello"))]);
+    let mut commits = Vec::new();
+    for second in 1..600 {
+        world.cluster.update(&data(&second.to_string()), "kubectl-edit");
+        world.pass(1);
+        if world.git.commits() > 1 + commits.len() as u64 {
+            commits.push(second);
+        }
+    }
+    // At once, a minute later and another minute later; what came then waits for the hour of the first to be over.
+    assert_eq!(commits, [10, 70, 130]);
+    let deferred = world.engine.progress().deferred.expect("a commit waits");
+    assert_eq!(deferred, (Duration::from_secs(10 + 3600 - 599), "commitsPerHour"));
+    assert_eq!(world.engine.waiting_for(), [""; 0], "waiting on purpose is being ready");
+    world.pass(deferred.0.as_secs());
+    assert_eq!(world.git.commits(), 5);
+    assert!(world.git.file("shop/ConfigMap/a.yaml").unwrap().contains("a: \"599\""));
+    assert_eq!(world.engine.progress().deferred, None);
+    world.assert_in_sync();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! planned on the head that the index shows. Must never forget a change that the remote does not have.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cluster::Cluster;
@@ -11,6 +12,7 @@ use crate::report::metrics::{FetchResult, PushResult};
 use crate::report::{Change, Verb};
 use crate::repository::{BlobId, CommitId, FileState, NewCommit, PushError, Remote, RepositoryError};
 
+use super::super::batch::{Deferral, Pacing};
 use super::super::clock::{Clock, Instant};
 use super::super::queue::backoff;
 use super::compose::Composer;
@@ -113,9 +115,23 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn batch_due(&self) -> Option<Instant> {
         // A commit is planned on what was read, and one run without a later one has nothing to wait for.
         match self.mode {
-            Mode::Run => self.batch.due(self.rules.batch_window, self.rules.batch_max),
-            Mode::Once if self.is_read() => self.batch.due(Instant::ZERO, Instant::ZERO),
+            Mode::Run => self.batch.due(&self.pacing()),
+            Mode::Once if self.is_read() => self.batch.due(&Pacing::default()),
             Mode::Once | Mode::Preview => None,
+        }
+    }
+
+    /// What holds back a commit that is due.
+    pub(super) fn deferral(&self) -> Option<Deferral> {
+        if self.mode == Mode::Run { self.batch.deferred(&self.pacing()) } else { None }
+    }
+
+    fn pacing(&self) -> Pacing {
+        Pacing {
+            window: self.rules.batch_window,
+            max: self.rules.batch_max,
+            between: self.rules.min_push_interval,
+            per_hour: self.rules.commits_per_hour.map(NonZeroU32::get),
         }
     }
 
@@ -319,7 +335,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn pushed(&mut self, commit: CommitId, sent: Sent) {
         let now = self.clock.now();
-        self.batch.arrived();
+        self.batch.pushed(now);
         self.standings.remote_answered();
         let Sent { ids, changes, texts } = sent;
         for (id, path, text) in texts {
@@ -341,7 +357,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if self.batch.failures > 0 {
             self.standings.remote_answered();
         }
-        self.batch.arrived();
+        self.batch.settled();
     }
 
     /// Everything that did not arrive waits again, and is planned anew on the head that is fetched first.

@@ -28,7 +28,7 @@ use crate::rules::Rules;
 
 use super::act::Acted;
 use super::base::Bases;
-use super::batch::{Batch, Removed};
+use super::batch::Batch;
 use super::clock::{Clock, Instant};
 use super::deletes::Deletes;
 use super::live::LiveTable;
@@ -36,6 +36,7 @@ use super::observe::{ObserveError, Observed};
 use super::plan::RuleIndex;
 use super::planner::Identity;
 use super::queue::Queue;
+use super::removed::Removed;
 
 pub use preview::Preview;
 pub use progress::{KindProgress, Progress};

@@ -1,6 +1,8 @@
 //! Owns what the engine tells about its own state: how far both sides were read and what still waits. Must never change
 //! anything.
 
+use std::time::Duration;
+
 use crate::cluster::Cluster;
 use crate::object::{GroupKind, RepoPath};
 use crate::repository::{CommitId, Remote};
@@ -20,6 +22,8 @@ pub struct Progress {
     pub manifests: usize,
     /// Objects whose change waits for the next commit.
     pub batched: usize,
+    /// What holds that commit back although it is due: the time left and the key of the rules file.
+    pub deferred: Option<(Duration, &'static str)>,
     /// Objects that wait to be planned.
     pub queue: usize,
     /// Objects that are being read or written.
@@ -59,6 +63,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             head_read: self.head_read,
             manifests: self.index.len(),
             batched: self.batch.len(),
+            deferred: self.deferral().map(|deferral| (deferral.until.saturating_sub(self.clock.now()), deferral.key)),
             queue: self.queue.len(),
             in_flight: self.flights.len(),
             planned: self.planned,
@@ -92,6 +97,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if self.active
             && self.mode == Mode::Run
             && self.batch.failures == 0
+            && self.deferral().is_none()
             && !(self.batch.is_empty() && self.git.is_idle())
         {
             waiting.push("the first commit to be pushed".to_owned());
