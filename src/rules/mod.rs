@@ -49,7 +49,7 @@ pub use resolve::{FilterError, FilterFault};
 pub use rule::{CommitConfig, DeleteLimit, Labels, Limits, Rule, Rules, UrlText};
 pub use selector::Selector;
 pub use target::{PointerTemplate, Target, TargetStep};
-pub use template::MessageTemplate;
+pub use template::{MessageTemplate, MessageValues, trailer};
 pub use transform::{Transform, TransformError};
 
 /// A rules file that may be used.

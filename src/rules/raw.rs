@@ -99,8 +99,9 @@ pub(super) struct RawCommit {
     /// E-mail address of author and committer.
     #[schemars(extend("default" = "kubeferry@localhost"))]
     pub(super) email: Option<String>,
-    /// Message, as a template: `{{ .Summary }}` is one line that says what changed, `{{ .Details }}` lists each object.
-    /// Trailers that name the instance are added below it.
+    /// Message, as a template: `{{ .Summary }}` is one line that says what changed, `{{ .Details }}` lists each object with
+    /// its fields, old and new values, rule and field managers; `{{ .Objects }}`, `{{ .Rules }}` and `{{ .Managers }}` are
+    /// lists on one line, for trailers. A trailer that names the instance is added below it.
     #[schemars(extend("default" = "{{ .Summary }}\n\n{{ .Details }}"))]
     pub(super) message: Option<String>,
 }

@@ -6,7 +6,8 @@ use super::problem::Fault;
 /// What commits say unless the file says otherwise.
 const DEFAULT_MESSAGE: &str = "{{ .Summary }}\n\n{{ .Details }}";
 
-const MESSAGE: Vocabulary = Vocabulary { fields: &[".Summary", ".Details"], maps: &[] };
+const MESSAGE: Vocabulary =
+    Vocabulary { fields: &[".Summary", ".Details", ".Objects", ".Rules", ".Managers"], maps: &[] };
 
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,17 +66,56 @@ impl MessageTemplate {
         parse(text, &MESSAGE).map(Self)
     }
 
-    /// The message. `summary` is one line that says what changed; `details` names each object and may be empty.
-    pub fn render(&self, summary: &str, details: &str) -> String {
-        let value = |source: &Source| if *source == Source::Field(".Summary") { summary } else { details };
-        let part = |part: &Part| match part {
-            Part::Text(text) => text.to_string(),
-            Part::Value(expression) => expression.evaluate(&value),
+    /// The message. A line that a value would begin and that looks like a trailer is put in quotes: only the template writes
+    /// trailers.
+    pub fn render(&self, values: &MessageValues) -> String {
+        let value = |source: &Source| match source {
+            Source::Field(".Details") => values.details.as_str(),
+            Source::Field(".Objects") => &values.objects,
+            Source::Field(".Rules") => &values.rules,
+            Source::Field(".Managers") => &values.managers,
+            _ => &values.summary,
         };
-        let message: String = self.0.iter().map(part).collect();
+        let mut message = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => message.push_str(text),
+                Part::Value(expression) => {
+                    for line in expression.evaluate(&value).split_inclusive('\n') {
+                        let begins = message.is_empty() || message.ends_with('\n');
+                        let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
+                        let posing = begins && trailer(text).is_some();
+                        message.push_str(&if posing { format!("\"{text}\"{end}") } else { line.to_owned() });
+                    }
+                }
+            }
+        }
         let message = message.trim();
-        if message.is_empty() { summary.to_owned() } else { message.to_owned() }
+        if message.is_empty() { values.summary.clone() } else { message.to_owned() }
     }
+}
+
+/// What the fields of a message stand for; each on one line, `details` aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageValues {
+    /// What changed, in a few words.
+    pub summary: String,
+    /// Each object on a line of its own; may be empty.
+    pub details: String,
+    /// The objects.
+    pub objects: String,
+    /// The rules that decided.
+    pub rules: String,
+    /// Who set the values.
+    pub managers: String,
+}
+
+/// The value of a trailer (`Token: value`); `None` for any other line.
+pub fn trailer(line: &str) -> Option<&str> {
+    let (token, value) = line.split_once(':')?;
+    let token = token.trim_end_matches([' ', '\t']);
+    let fits = !token.is_empty() && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    fits.then(|| value.trim())
 }
 
 impl Default for MessageTemplate {
@@ -90,11 +130,25 @@ mod tests {
 
     #[test]
     fn commit_messages_are_filled_in() {
-        assert_eq!(MessageTemplate::default().render("update web", "- a\n- b"), "update web\n\n- a\n- b");
-        assert_eq!(MessageTemplate::default().render("update web", ""), "update web");
+        let render = |template: &MessageTemplate, details: &str| {
+            let (summary, details) = ("update web".to_owned(), details.to_owned());
+            template.render(&MessageValues { summary, details, ..MessageValues::default() })
+        };
+        assert_eq!(render(&MessageTemplate::default(), "- a\n- b"), "update web\n\n- a\n- b");
+        assert_eq!(render(&MessageTemplate::default(), ""), "update web");
         let own = MessageTemplate::parse("[sync] {{ .Summary }}").unwrap();
-        assert_eq!(own.render("update web", "x"), "[sync] update web");
-        assert_eq!(MessageTemplate::parse("{{ .Details }}").unwrap().render("update web", ""), "update web");
+        assert_eq!(render(&own, "x"), "[sync] update web");
+        assert_eq!(render(&MessageTemplate::parse("{{ .Details }}").unwrap(), ""), "update web");
+        let cut = MessageTemplate::parse("x\n\n{{ .Details | replace \"- \" \"\" }}").unwrap();
+        assert_eq!(render(&cut, "- Allow: 1\n- B: 2"), "x\n\n\"Allow: 1\"\n\"B: 2\"");
         assert!(MessageTemplate::parse(" \n").is_err() && MessageTemplate::parse("{{ .Name }}").is_err());
+    }
+
+    #[test]
+    fn trailers_are_told_from_text() {
+        assert_eq!(trailer("Signed-off-by : me"), Some("me"));
+        for text in ["Update web: .spec", "- Token: x", "no", ": x"] {
+            assert_eq!(trailer(text), None, "{text}");
+        }
     }
 }

@@ -31,7 +31,8 @@ fn the_example_shows_the_defaults_that_are_in_force() {
         (Duration::from_secs(30), Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(15))
     );
     assert_eq!(Limits { deletes: DeleteLimit::Standard, ..example.limits }, bare.limits);
-    assert_eq!(example.commit.message.render("a", "b"), bare.commit.message.render("a", "b"));
+    let values = MessageValues { summary: "a".into(), details: "b".into(), ..MessageValues::default() };
+    assert_eq!(example.commit.message.render(&values), bare.commit.message.render(&values));
     assert_eq!((&example.commit.name, &example.commit.email), (&bare.commit.name, &bare.commit.email));
     let rule = |rules: &Rules, index: usize| rules.rules[index].clone();
     assert_eq!(rule(&example, 1).path.to_string(), rule(&bare, 0).path.to_string());

@@ -1,12 +1,15 @@
-//! Owns the text of a commit: what changed, in words, and who wrote it. Must never hold a value of a field.
+//! Owns the text of a commit: what changed, in words, and who wrote it. Must never let a name or a value begin a line of
+//! its own, so that nothing but the template and this instance writes trailers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::object::ObjectId;
+use crate::report::terminal::escape_line;
 use crate::report::{Change, Verb};
-use crate::rules::CommitConfig;
+use crate::rules::{CommitConfig, MessageValues, trailer};
 
 use super::planner::Identity;
+use super::told::Told;
 
 /// How many changes a message lists before it only counts the rest.
 const LISTED: usize = 50;
@@ -14,57 +17,109 @@ const LISTED: usize = 50;
 /// The longest subject, in characters.
 const SUBJECT: usize = 72;
 
-/// The whole message of a commit that carries these changes, with the trailer that names this instance and its cluster.
-/// `is_new` says whether a manifest did not exist before.
-pub fn of(
-    changes: &[Change],
-    is_new: impl Fn(&ObjectId) -> bool,
-    config: &CommitConfig,
-    identity: &Identity,
-    cluster: Option<&str>,
-) -> String {
-    let lines: Vec<Line<'_>> = changes.iter().map(|change| Line::of(change, is_new(&change.object))).collect();
-    let summary = summary(&lines);
-    let mut details: Vec<String> = Vec::new();
-    if lines.len() > 1 || lines.first().is_some_and(|line| line.text() != summary) {
-        details.extend(lines.iter().take(LISTED).map(|line| format!("- {}", line.text())));
-        if lines.len() > LISTED {
-            details.push(format!("- and {} more", lines.len() - LISTED));
+/// What a message is about.
+pub struct Subject<'a> {
+    /// The changes that the commit carries.
+    pub changes: &'a [Change],
+    /// More about some of them.
+    pub told: &'a BTreeMap<ObjectId, Told>,
+    /// Objects that had no manifest before.
+    pub added: &'a BTreeSet<ObjectId>,
+}
+
+impl Subject<'_> {
+    /// The whole message, with the trailer that names this instance and its cluster.
+    pub fn message(&self, config: &CommitConfig, identity: &Identity, cluster: Option<&str>) -> String {
+        let lines: Vec<Line<'_>> = self.changes.iter().map(|change| self.line(change)).collect();
+        let summary = summary(&lines);
+        let values = MessageValues {
+            details: details(&lines, &summary),
+            objects: joined(lines.iter().map(|line| line.object.clone())),
+            rules: joined(lines.iter().filter_map(|line| line.rule.clone())),
+            managers: joined(lines.iter().flat_map(Line::managers).map(str::to_owned)),
+            summary,
+        };
+        let text = config.message.render(&values);
+        let own =
+            format!("Kubeferry-Instance: {}/{} {}", identity.namespace, identity.name, cluster.unwrap_or("unknown"));
+        let text = without_empty_trailers(&text);
+        let between = if ends_in_trailers(&text) { "\n" } else { "\n\n" };
+        format!("{text}{between}{own}\n")
+    }
+
+    fn line<'a>(&'a self, change: &'a Change) -> Line<'a> {
+        let word = match change.verb {
+            Verb::Removed => "Remove",
+            _ if self.added.contains(&change.object) => "Add",
+            _ => "Update",
+        };
+        let told = self.told.get(&change.object);
+        let fields = match told {
+            Some(told) => told.fields(&change.fields),
+            None => Told::default().fields(&change.fields),
+        };
+        Line {
+            word,
+            object: escape_line(&change.object.to_string()).into_owned(),
+            fields,
+            named: change.field_text(),
+            rule: change.rule.as_ref().map(ToString::to_string),
+            told,
         }
     }
-    let text = config.message.render(&summary, &details.join("\n"));
-    let cluster = cluster.unwrap_or("unknown");
-    format!("{text}\n\nKubeferry-Instance: {}/{} {cluster}\n", identity.namespace, identity.name)
 }
 
 /// One change in words.
 struct Line<'a> {
     word: &'static str,
-    change: &'a Change,
+    object: String,
+    /// Its fields with their values.
+    fields: Option<String>,
+    /// Its fields alone.
+    named: Option<String>,
+    rule: Option<String>,
+    told: Option<&'a Told>,
 }
 
-impl<'a> Line<'a> {
-    fn of(change: &'a Change, is_new: bool) -> Self {
-        let word = match change.verb {
-            Verb::Removed => "Remove",
-            _ if is_new => "Add",
-            _ => "Update",
-        };
-        Self { word, change }
+impl Line<'_> {
+    fn managers(&self) -> impl Iterator<Item = &str> {
+        self.told.into_iter().flat_map(Told::managers)
     }
 
     fn text(&self) -> String {
-        let fields = self.change.field_text().map(|fields| format!(": {fields}")).unwrap_or_default();
-        format!("{} {}{fields}", self.word, self.change.object)
+        self.with(self.fields.as_ref())
     }
+
+    fn with(&self, fields: Option<&String>) -> String {
+        let fields = fields.map(|fields| format!(": {fields}")).unwrap_or_default();
+        format!("{} {}{fields}", self.word, self.object)
+    }
+
+    /// Which rule decided, and who set the values.
+    fn origin(&self) -> Option<String> {
+        let rule = self.rule.as_ref().map(|rule| format!("rule {rule}"));
+        let managers = joined(self.managers().map(str::to_owned));
+        let managers = (!managers.is_empty()).then(|| format!("set by {managers}"));
+        let parts: Vec<String> = rule.into_iter().chain(managers).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// Each text once, in order.
+fn joined(texts: impl Iterator<Item = String>) -> String {
+    let mut seen = BTreeSet::new();
+    let texts: Vec<String> = texts.filter(|text| seen.insert(text.clone())).collect();
+    let more = texts.len().saturating_sub(LISTED);
+    let listed = texts.into_iter().take(LISTED).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
 }
 
 /// One line that says what the commit does: the change itself, or how many objects are added, updated and removed.
 fn summary(lines: &[Line<'_>]) -> String {
     if let [line] = lines {
-        let text = line.text();
-        let is_short = text.chars().count() <= SUBJECT;
-        return if is_short { text } else { format!("{} {}", line.word, line.change.object) };
+        let fits = |text: &String| text.chars().count() <= SUBJECT;
+        let shorter = [line.text(), line.with(line.named.as_ref())].into_iter().find(fits);
+        return shorter.unwrap_or_else(|| line.with(None));
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     lines.iter().for_each(|line| *counts.entry(line.word).or_default() += 1);
@@ -80,40 +135,134 @@ fn summary(lines: &[Line<'_>]) -> String {
     parts.join(", ")
 }
 
+/// Each change on a line of its own, with its rule and who set it; empty when that says no more than the summary.
+fn details(lines: &[Line<'_>], summary: &str) -> String {
+    let detail = |line: &Line<'_>| {
+        let origin = line.origin().map(|origin| format!(" ({origin})")).unwrap_or_default();
+        format!("- {}{origin}", line.text())
+    };
+    if let [line] = lines
+        && line.origin().is_none()
+        && line.text() == summary
+    {
+        return String::new();
+    }
+    let mut details: Vec<String> = lines.iter().take(LISTED).map(detail).collect();
+    if lines.len() > LISTED {
+        details.push(format!("- and {} more", lines.len() - LISTED));
+    }
+    details.join("\n")
+}
+
+/// Whether the last paragraph, the subject aside, is one of trailers: others that follow belong to it.
+fn ends_in_trailers(text: &str) -> bool {
+    text.rsplit_once("\n\n").is_some_and(|(_, last)| last.lines().all(|line| trailer(line).is_some()))
+}
+
+/// The text without trailers whose template had nothing to say.
+fn without_empty_trailers(text: &str) -> String {
+    match text.rsplit_once("\n\n") {
+        Some((body, last)) if ends_in_trailers(text) => {
+            let is_set = |line: &&str| trailer(line).is_some_and(|value| !value.is_empty());
+            let kept: Vec<&str> = last.lines().filter(is_set).collect();
+            if kept.is_empty() { body.to_owned() } else { format!("{body}\n\n{}", kept.join("\n")) }
+        }
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::schema::SchemaView;
     use crate::object::{FieldPath, GroupKind};
-    use crate::report::Side;
+    use crate::report::{RuleRef, Side};
+    use crate::rules::MessageTemplate;
+    use serde_json::json;
 
     fn change(name: &str, verb: Verb) -> Change {
         Change::new(ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", name), Side::Git, verb)
     }
 
-    fn message(changes: &[Change]) -> String {
-        let identity = Identity { namespace: "kubeferry".into(), name: "prod".into(), takes_over: None };
-        of(changes, |id| id.name() == "new", &CommitConfig::default(), &identity, Some("uid-1"))
+    fn greeting() -> (Change, BTreeMap<ObjectId, Told>) {
+        let path = FieldPath::fields(["data", "greeting"]);
+        let change = change("settings", Verb::Written).of_fields(vec![path.clone()]).by(RuleRef::new(0, "all"));
+        let data = |text: &str| json!({"data": {"greeting": text}});
+        let live = json!({"metadata": {"managedFields": [
+            {"manager": "Signed-off-by: me", "operation": "Update", "fieldsV1": {"f:data": {"f:greeting": {}}}}]}});
+        let sides = (&data("hello"), &data("bye"));
+        let told = Told::of(&change.object, &[path], sides, Some(&live), "kubeferry:a/b", SchemaView::unknown());
+        let told = [(change.object.clone(), told)].into();
+        (change, told)
     }
+
+    fn message(changes: &[Change], told: &BTreeMap<ObjectId, Told>, template: Option<&str>) -> String {
+        let identity = Identity { namespace: "kubeferry".into(), name: "prod".into(), takes_over: None };
+        let added = changes.iter().map(|change| change.object.clone()).filter(|id| id.name() == "new").collect();
+        let mut config = CommitConfig::default();
+        if let Some(template) = template {
+            config.message = MessageTemplate::parse(template).unwrap();
+        }
+        Subject { changes, told, added: &added }.message(&config, &identity, Some("uid-1"))
+    }
+
+    const OWN: &str = "Kubeferry-Instance: kubeferry/prod uid-1\n";
 
     #[test]
     fn one_change_is_the_subject() {
-        let edit = change("settings", Verb::Written).of_fields(vec![FieldPath::fields(["data", "greeting"])]);
-        assert_eq!(
-            message(&[edit]),
-            "Update ConfigMap shop/settings: .data.greeting\n\nKubeferry-Instance: kubeferry/prod uid-1\n"
-        );
-        assert!(message(&[change("new", Verb::Written)]).starts_with("Add ConfigMap shop/new\n"));
-        assert!(message(&[change("old", Verb::Removed)]).starts_with("Remove ConfigMap shop/old\n"));
+        let none = BTreeMap::new();
+        assert_eq!(message(&[change("new", Verb::Written)], &none, None), format!("Add ConfigMap shop/new\n\n{OWN}"));
+        assert!(message(&[change("old", Verb::Removed)], &none, None).starts_with("Remove ConfigMap shop/old\n"));
+        let (change, told) = greeting();
+        let line = "Update ConfigMap shop/settings: .data.greeting hello -> bye";
+        let wanted = format!("{line}\n\n- {line} (rule all, set by Signed-off-by: me)\n\n{OWN}");
+        assert_eq!(message(&[change], &told, None), wanted);
+    }
+
+    #[test]
+    fn a_long_subject_leaves_out_values_then_fields() {
+        let path = FieldPath::fields(["data", &"k".repeat(30)]);
+        let long = change("settings", Verb::Written).of_fields(vec![path.clone()]);
+        let data = |text: &str| json!({"data": {"k".repeat(30): text}});
+        let sides = (&data("one of these"), &data("another one"));
+        let told = Told::of(&long.object, &[path], sides, None, "", SchemaView::unknown());
+        let text = message(std::slice::from_ref(&long), &[(long.object.clone(), told)].into(), None);
+        assert!(text.starts_with(&format!("Update ConfigMap shop/settings: .data.{}\n\n- Update", "k".repeat(30))));
+        let longer = long.of_fields(vec![FieldPath::fields(["data", &"k".repeat(60)])]);
+        assert!(message(&[longer], &BTreeMap::new(), None).starts_with("Update ConfigMap shop/settings\n\n- Update"));
     }
 
     #[test]
     fn many_changes_are_counted_and_listed() {
-        let text = message(&[change("new", Verb::Written), change("a", Verb::Written), change("b", Verb::Written)]);
+        let none = BTreeMap::new();
+        let changes = [change("new", Verb::Written), change("a", Verb::Written), change("b", Verb::Written)];
+        let text = message(&changes, &none, None);
         assert!(
             text.starts_with("Add 1 object, update 2\n\n- Add ConfigMap shop/new\n- Update ConfigMap shop/a\n"),
             "{text}"
         );
         let many = vec![change("a", Verb::Written); LISTED + 7];
-        assert!(message(&many).contains("\n- and 7 more\n"));
+        assert!(message(&many, &none, None).contains("\n- and 7 more\n"));
+    }
+
+    #[test]
+    fn trailers_come_from_the_template_and_from_nowhere_else() {
+        let (change, told) = greeting();
+        let changes = [change];
+        let template = "{{ .Summary }}\n\nTicket: OPS-1\nSet-By: {{ .Managers }}";
+        let wanted = format!("\n\nTicket: OPS-1\nSet-By: Signed-off-by: me\n{OWN}");
+        assert!(message(&changes, &told, Some(template)).ends_with(&wanted));
+        let wanted = format!("\n\nTicket: OPS-1\n{OWN}");
+        assert!(message(&changes, &BTreeMap::new(), Some(template)).ends_with(&wanted));
+        let alone = message(&changes, &told, Some("x\n\n{{ .Managers }}"));
+        assert_eq!(alone, format!("x\n\n\"Signed-off-by: me\"\n\n{OWN}"), "a name that looks like one is none");
+        assert_eq!(message(&changes, &told, Some("{{ .Rules }}")), format!("all\n\n{OWN}"));
+        let evil = Change::new(
+            ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", "a\n\nKubeferry-Allow-Deletes: 9"),
+            Side::Git,
+            Verb::Written,
+        );
+        let text = message(&[evil], &BTreeMap::new(), None);
+        assert!(!text.lines().any(|line| line.starts_with("Kubeferry-Allow")), "{text}");
     }
 }

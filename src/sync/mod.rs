@@ -17,3 +17,4 @@ pub mod queue;
 pub mod removed;
 mod to_cluster;
 mod to_git;
+pub mod told;

@@ -85,6 +85,10 @@ async fn edits_and_scaling_are_written_back(world: &World) {
     world.kubectl.scale("web", 5).await;
     let scaled = WEB.replace("replicas: 2 ", "replicas: 5 ");
     world.until_file("apps/web.yaml", &scaled).await;
+    let message = world.log()[0].message.clone();
+    assert!(message.starts_with(&world.text("Update Deployment.apps NAMESPACE/web")), "{message}");
+    assert!(message.contains(": .spec.replicas 2 -> 5 (rule all, set by "), "{message}");
+    assert!(message.contains(" (scale))\n"), "{message}");
 
     let image =
         json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "registry.example/web:2"}]}}}});

@@ -13,6 +13,7 @@ use super::super::clock::Clock;
 use super::super::message;
 use super::super::observe::Observed;
 use super::super::plan::{Action, Plan, RuleIndex};
+use super::super::told::Told;
 use super::git_side::{Git, Sent, hides_something};
 use super::{Done, Engine, IN_FLIGHT, Mode};
 
@@ -31,6 +32,8 @@ pub(super) struct Composer {
     /// New manifests per rule: they are set against removals.
     written: BTreeMap<RuleIndex, usize>,
     changes: Vec<Change>,
+    /// What the message tells of them.
+    told: BTreeMap<ObjectId, Told>,
     texts: Vec<(ObjectId, RepoPath, Vec<u8>)>,
     gone: BTreeSet<RepoPath>,
     /// Objects that had no manifest before.
@@ -197,6 +200,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 if let Action::Edit { changed, .. } = action {
                     change.fields = changed.iter().filter(skipped).cloned().collect();
                 }
+                let sides = (before, wanted);
+                let told = Told::of(id, &change.fields, sides, observed.live.as_ref(), &self.manager, view);
+                composer.told.insert(id.clone(), told);
                 change.place = Some(shown(place));
                 composer.files.insert(place.path.clone(), edited.bytes);
                 composer.changes.push(change);
@@ -207,6 +213,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 composer.files.insert(text.0, text.1);
                 *composer.written.entry(*rule).or_default() += 1;
                 composer.added.insert(id.clone());
+                composer.told.insert(id.clone(), Told::of_new(observed.live.as_ref(), &self.manager));
                 composer.changes.push(change);
             }
             (Action::Remove { rule }, Some((place, bytes, _))) => {
@@ -304,7 +311,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.take_removals(&mut composer);
         // The message names them in an order that does not depend on which answer came first.
         composer.changes.sort_by(|a, b| a.object.cmp(&b.object));
-        let Composer { ids, files, changes, texts, gone, added, .. } = *composer;
+        let Composer { ids, files, changes, told, texts, gone, added, .. } = *composer;
         let mut writes: Vec<FileWrite> =
             files.into_iter().map(|(path, bytes)| FileWrite { path, bytes: Some(bytes) }).collect();
         writes.extend(gone.into_iter().map(|path| FileWrite { path, bytes: None }));
@@ -312,8 +319,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return self.nothing_to_push();
         }
         let cluster = self.live.namespace("kube-system").map(|namespace| namespace.uid.to_string());
-        let message =
-            message::of(&changes, |id| added.contains(id), &self.rules.commit, &self.identity, cluster.as_deref());
+        let subject = message::Subject { changes: &changes, told: &told, added: &added };
+        let message = subject.message(&self.rules.commit, &self.identity, cluster.as_deref());
         let commit = NewCommit {
             parent: self.head,
             writes,
