@@ -2,12 +2,15 @@
 //! anew, or hand out bytes that it has not read again and compared.
 
 mod lists;
+mod merge;
 mod parts;
 mod plan;
 mod remove;
 mod replace;
 mod splice;
+mod unfold;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
@@ -16,11 +19,11 @@ use super::document::{Document, split};
 use super::load::{Caps, LoadError};
 use super::place::Place;
 use super::scalar::normal;
-use super::tree::{Form, Node, Tree, line_start};
-use super::write::column;
+use super::tree::{Form, Node, Tree};
 use crate::object::{FieldPath, ObjectId, SchemaView};
-use plan::{Planner, Slot};
+use plan::{Mode, Planner, Slot};
 pub use remove::remove;
+use unfold::Draft;
 
 /// A file after an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,25 +119,65 @@ pub fn edit(bytes: &[u8], place: &Place, wanted: &Value, view: SchemaView<'_>) -
 fn edit_item(bytes: &[u8], place: &Place, wanted: &Value, view: SchemaView<'_>) -> Result<Edited, Why> {
     let file = File::open(bytes, place)?;
     let tree = file.tree()?;
-    let (body, _) = file.document.body();
     let current = item_of(&tree.value, &place.item).ok_or(Why::Gone)?;
     let (from, to) = (ObjectId::of(current), ObjectId::of(wanted));
     let named = |id: &Option<ObjectId>| id.as_ref().map(|id| id.with_namespace(""));
     if to.is_none() || named(&from) != named(&to) {
         return Err(Why::Other(from.map_or("no object".to_owned(), |id| id.to_string())));
     }
-    let (node, slot) = find(body, &tree, &place.item).ok_or(Why::Gone)?;
-    let mut planner = Planner::new(body, &tree);
-    let outcome = planner.value(node, slot, current, &normal(wanted), view);
-    let skipped = planner.skipped;
-    if planner.splices.is_empty() {
-        return Ok(Edited { bytes: bytes.to_vec(), skipped });
+    let wanted = normal(wanted);
+    let mut draft = Draft { text: Cow::Borrowed(file.document.body().0), tree };
+    for _ in 0..ROUNDS {
+        let mut planner = draft.plan(Mode::Ask, place, &wanted, view)?;
+        if planner.0.needs.is_empty() {
+            return finish(&file, place, planner);
+        }
+        // Where all aliases become what their anchor becomes, they can stay.
+        if !planner.0.needs.anchors.is_empty() {
+            let follow = draft.plan(Mode::Follow, place, &wanted, view)?;
+            if follow.0.skipped.is_empty()
+                && let Ok(edited) = finish(&file, place, follow)
+            {
+                return Ok(edited);
+            }
+        }
+        let mut needs = std::mem::take(&mut planner.0.needs);
+        if !draft.unfold(&mut needs) {
+            break;
+        }
     }
-    let new = planner.splices.apply(body).ok_or(Why::Wrong("the same bytes twice"))?;
+    finish(&file, place, draft.plan(Mode::Last, place, &wanted, view)?)
+}
+
+/// How often something is written out before the rest is given up.
+const ROUNDS: usize = 16;
+
+impl Draft<'_> {
+    fn plan<'p>(
+        &'p self,
+        mode: Mode,
+        place: &Place,
+        wanted: &Value,
+        view: SchemaView<'_>,
+    ) -> Result<(Planner<'p>, Value), Why> {
+        let mut planner = Planner::new(&self.text, &self.tree, mode);
+        let (node, slot) = find(&planner, &place.item).ok_or(Why::Gone)?;
+        let current = item_of(&self.tree.value, &place.item).ok_or(Why::Gone)?;
+        let outcome = planner.value(node, slot, current, wanted, view);
+        Ok((planner, outcome.value))
+    }
+}
+
+/// Applies what was planned, and reads the result again.
+fn finish(file: &File<'_>, place: &Place, (planner, value): (Planner<'_>, Value)) -> Result<Edited, Why> {
+    let Planner { text, tree, splices, skipped, .. } = planner;
+    if splices.is_empty() {
+        return Ok(Edited { bytes: file.text.as_bytes().to_vec(), skipped });
+    }
+    let new = splices.apply(text).ok_or(Why::Wrong("the same bytes twice"))?;
     let mut expected = tree.value.clone();
-    *item_of_mut(&mut expected, &place.item).ok_or(Why::Gone)? = outcome.value;
-    let bytes = file.with(&new, &expected)?;
-    Ok(Edited { bytes, skipped })
+    *item_of_mut(&mut expected, &place.item).ok_or(Why::Gone)? = value;
+    Ok(Edited { bytes: file.with(&new, &expected)?, skipped })
 }
 
 fn refuse(place: &Place, why: Why) -> Refusal {
@@ -193,14 +236,13 @@ fn item_of_mut<'v>(value: &'v mut Value, item: &[u32]) -> Option<&'v mut Value> 
 }
 
 /// The node of a document or of an item of its Lists, and where that hangs.
-fn find<'n>(text: &str, tree: &'n Tree, item: &[u32]) -> Option<(&'n Node, Slot)> {
-    let mut found = (&tree.root, Slot { after: None, column: 0, dash: false, flow: false });
+fn find<'n>(planner: &Planner<'n>, item: &[u32]) -> Option<(&'n Node, Slot)> {
+    let mut found = (&planner.tree.root, Slot::ROOT);
     for position in item {
         let list = &found.0.get("items")?.node;
         let item = list.item(*position as usize)?;
         let flow = matches!(list.form, Form::List { flow: true, .. });
-        let after = Some(if flow { item.start } else { item.start + 1 });
-        found = (&item.node, Slot { after, column: column(text, item.start), dash: true, flow });
+        found = (&item.node, planner.item_slot(item, flow));
     }
     Some(found)
 }

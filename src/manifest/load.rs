@@ -75,7 +75,7 @@ pub(super) fn load(text: &str, caps: &Caps) -> Result<Value, LoadError> {
         let (event, span) = event?;
         loader.take(&event, &span)?;
     }
-    Ok(loader.finish())
+    Ok(loader.finish().0)
 }
 
 /// Builds a value from events.
@@ -113,9 +113,9 @@ impl Loader {
         }
     }
 
-    /// The value; null for a document without any.
-    pub(super) fn finish(self) -> Value {
-        self.root.unwrap_or(Value::Null)
+    /// The value, null for a document without any, and what each anchor stands for.
+    pub(super) fn finish(self) -> (Value, HashMap<usize, Value>) {
+        (self.root.unwrap_or(Value::Null), self.anchors)
     }
 
     /// Takes the next event.
@@ -132,7 +132,7 @@ impl Loader {
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let own = tag.as_ref().map(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:"));
+                let own = tag.as_ref().map(|tag| tag.suffix_in_namespace(scalar::NAMESPACE));
                 let plain = *style == ScalarStyle::Plain && own.is_none();
                 if plain && self.awaits_key() {
                     let key = if text == "<<" { Key::Merge } else { Key::Name(scalar::key(text).map_err(fail)?) };

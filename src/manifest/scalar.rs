@@ -4,6 +4,9 @@
 use base64::Engine as _;
 use serde_json::{Number, Value};
 
+/// What tags of YAML's own begin with.
+pub(super) const NAMESPACE: &str = "tag:yaml.org,2002:";
+
 /// What a scalar without quotes means.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Plain {

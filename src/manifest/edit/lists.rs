@@ -5,9 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::Obstacle;
 use super::parts::Parts;
-use super::plan::{ListNode, Outcome, Planner, Slot};
+use super::plan::{ListNode, Outcome, Planner};
 use super::splice::{begins_line, lines_start};
 use crate::manifest::quote;
 use crate::manifest::write::column;
@@ -100,14 +99,12 @@ impl Planner<'_> {
         let mut parts = Parts::new(list.items.iter().map(|item| (item.start, item.node.end)));
         let mut items: Vec<Option<Value>> = Vec::with_capacity(from.len());
         for (position, (item, current)) in list.items.iter().zip(from).enumerate() {
-            let column = if list.flow { 0 } else { column(self.text, item.start) };
-            let after = Some(if list.flow { item.start } else { item.start + 1 });
-            let slot = Slot { after, column, dash: true, flow: list.flow };
+            let slot = self.item_slot(item, list.flow);
             let wanted = pairs.to.get(position).copied().flatten().and_then(|position| to.get(position));
             let element = view.item_key(current).unwrap_or(PathElement::Index(position));
             let outcome = self.below(element, |own| match wanted {
                 Some(wanted) => Some(own.value(&item.node, slot, current, wanted, view.item())),
-                None if own.holds_aliased(&item.node) => Some(own.skip(&item.node, slot, current, Obstacle::Anchor)),
+                None if own.is_needed(&item.node) => Some(own.skip_aliased(&item.node, slot, current)),
                 None => None,
             });
             parts.set(position, outcome.as_ref().map(|outcome| outcome.end));

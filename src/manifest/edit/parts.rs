@@ -20,14 +20,18 @@ pub(super) struct Part {
 }
 
 impl Parts {
-    pub fn new(spans: impl Iterator<Item = (usize, usize)>) -> Self {
-        Self(spans.map(|(start, end)| Part { start, end, stays: Some(end) }).collect())
+    pub fn new(spans: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        Self(spans.into_iter().map(|(start, end)| Part { start, end, stays: Some(end) }).collect())
     }
 
     pub fn set(&mut self, position: usize, stays: Option<usize>) {
         if let Some(part) = self.0.get_mut(position) {
             part.stays = stays;
         }
+    }
+
+    pub fn any_goes(&self) -> bool {
+        self.0.iter().any(|part| part.stays.is_none())
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Owns which bytes of a document have to change so that it says what is wanted. Must never touch a byte of what is the
 //! same, and gives up on one path rather than on being right.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use granit_parser::ScalarStyle;
 use serde_json::{Map, Value};
@@ -10,8 +10,9 @@ use super::Obstacle;
 use super::lists::same;
 use super::parts::Parts;
 use super::splice::Splices;
+use super::unfold::Needs;
 use crate::manifest::quote::{self, Context};
-use crate::manifest::tree::{Entry, Form, Item, Node, Tree};
+use crate::manifest::tree::{Entry, Form, Item, Marks, Node, Tree};
 use crate::manifest::write::{Style, column};
 use crate::object::{FieldPath, PathElement, SchemaView};
 
@@ -20,10 +21,26 @@ pub(super) struct Planner<'t> {
     pub(super) text: &'t str,
     pub(super) style: Style,
     pub(super) json: bool,
-    aliased: &'t HashSet<usize>,
+    pub(super) tree: &'t Tree,
+    mode: Mode,
     path: FieldPath,
     pub(super) splices: Splices,
     pub(super) skipped: Vec<(FieldPath, Obstacle)>,
+    /// What has to be written out first. What was planned is of no use then.
+    pub(super) needs: Needs,
+    /// What anchored values will be.
+    anchored: HashMap<usize, Value>,
+}
+
+/// What is done about a value that can't be edited as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Ask for it to be written out.
+    Ask,
+    /// As `Ask`, but anchored values are changed, and an alias that is to become the same follows.
+    Follow,
+    /// Leave it as it is.
+    Last,
 }
 
 /// Where a value hangs.
@@ -45,8 +62,12 @@ pub(super) struct Outcome {
     pub end: usize,
 }
 
+impl Slot {
+    pub const ROOT: Self = Self { after: None, column: 0, dash: false, flow: false };
+}
+
 impl<'t> Planner<'t> {
-    pub fn new(text: &'t str, tree: &'t Tree) -> Self {
+    pub fn new(text: &'t str, tree: &'t Tree, mode: Mode) -> Self {
         let style = Style::of(text, &tree.root);
         let json = match &tree.root.form {
             Form::Map { flow: true, entries } => {
@@ -54,9 +75,18 @@ impl<'t> Planner<'t> {
             }
             _ => false,
         };
-        let path = FieldPath::root();
-        let splices = Splices::default();
-        Self { text, style, json, aliased: &tree.aliased, path, splices, skipped: Vec::new() }
+        Self {
+            text,
+            style,
+            json,
+            tree,
+            mode,
+            path: FieldPath::root(),
+            splices: Splices::default(),
+            skipped: Vec::new(),
+            needs: Needs::default(),
+            anchored: HashMap::new(),
+        }
     }
 
     /// Makes `wanted` of a value.
@@ -64,11 +94,21 @@ impl<'t> Planner<'t> {
         if current == wanted {
             return keep(node, slot, current);
         }
-        if self.is_aliased(node) {
-            return self.skip(node, slot, current, Obstacle::Anchor);
+        if let Form::Alias(anchor) = &node.form
+            && self.mode != Mode::Last
+            && self.anchored.get(anchor) == Some(wanted)
+        {
+            self.needs.stay.insert(node.start, *anchor);
+            if self.mode == Mode::Follow {
+                return Outcome { value: wanted.clone(), ..keep(node, slot, current) };
+            }
         }
-        if node.has_tag {
-            return self.skip(node, slot, current, Obstacle::Tag);
+        if self.is_aliased(node) {
+            // Aliases come later, and may be meant to become the same.
+            self.anchored.insert(node.anchor, wanted.clone());
+            if self.mode != Mode::Follow {
+                return self.skip_aliased(node, slot, current);
+            }
         }
         match (&node.form, current, wanted) {
             (Form::Map { flow, entries }, Value::Object(from), Value::Object(to)) => {
@@ -98,14 +138,15 @@ impl<'t> Planner<'t> {
             let Some((name, current)) = entry.name.as_deref().and_then(|name| from.get_key_value(name)) else {
                 continue;
             };
-            // Between brackets no column matters, and lines may be very long.
-            let column = if map.flow { 0 } else { column(self.text, entry.start) };
-            let slot = Slot { after: entry.colon, column, dash: false, flow: map.flow };
+            let slot = self.entry_slot(entry, map.flow);
             let outcome = self.below(PathElement::field(name), |own| match to.get(name) {
-                Some(wanted) => Some(own.value(&entry.node, slot, current, wanted, view.field(name))),
-                None if own.holds_aliased(&entry.node) || own.holds_aliased(&entry.key) => {
-                    Some(own.skip(&entry.node, slot, current, Obstacle::Anchor))
+                Some(wanted) if wanted != current && !map.flow && entry.colon.is_none() => {
+                    own.needs.colons.insert(entry.start);
+                    Some(own.skip(&entry.node, slot, current, Obstacle::Key))
                 }
+                Some(wanted) => Some(own.value(&entry.node, slot, current, wanted, view.field(name))),
+                None if own.is_needed(&entry.key) => Some(own.skip_aliased(&entry.key, slot, current)),
+                None if own.is_needed(&entry.node) => Some(own.skip_aliased(&entry.node, slot, current)),
                 None => None,
             });
             parts.set(position, outcome.as_ref().map(|outcome| outcome.end));
@@ -114,19 +155,14 @@ impl<'t> Planner<'t> {
             }
         }
         let own: HashSet<&str> = map.entries.iter().filter_map(|entry| entry.name.as_deref()).collect();
-        // Only what `<<` brings may get a key of its own beside it.
-        let merges = map.entries.iter().all(|entry| entry.name.is_some() || entry.is_merge(self.text));
         for (name, current) in from.iter().filter(|(name, _)| !own.contains(name.as_str())) {
             match to.get(name) {
                 Some(wanted) if same(current, wanted, view.field(name)) => {}
-                Some(wanted) if merges => {
+                Some(wanted) => {
                     added.insert(name.clone(), wanted.clone());
                     continue;
                 }
-                _ => {
-                    let obstacle = if merges { Obstacle::Merge } else { Obstacle::Key };
-                    self.below(PathElement::field(name), |own| own.note(obstacle));
-                }
+                None => self.below(PathElement::field(name), |own| own.skip_merged(map.entries, name)),
             }
             value.insert(name.clone(), current.clone());
         }
@@ -174,20 +210,62 @@ impl<'t> Planner<'t> {
         planned
     }
 
+    pub(super) fn entry_slot(&self, entry: &Entry, flow: bool) -> Slot {
+        // Between brackets no column matters, and lines may be very long.
+        let column = |at| if flow { 0 } else { column(self.text, at) };
+        match entry.colon {
+            // Behind the colon of such a key stands what could stand behind a dash.
+            Some(colon) if entry.explicit => Slot { after: Some(colon), column: column(colon - 1), dash: true, flow },
+            after => Slot { after, column: column(entry.start), dash: false, flow },
+        }
+    }
+
+    pub(super) fn item_slot(&self, item: &Item, flow: bool) -> Slot {
+        let column = if flow { 0 } else { column(self.text, item.start) };
+        Slot { after: Some(if flow { item.start } else { item.start + 1 }), column, dash: true, flow }
+    }
+
     fn is_aliased(&self, node: &Node) -> bool {
-        node.anchor != 0 && self.aliased.contains(&node.anchor)
+        node.anchor != 0 && self.tree.aliased.contains(&node.anchor)
     }
 
-    pub(super) fn holds_aliased(&self, node: &Node) -> bool {
-        node.any(&|node| self.is_aliased(node))
+    /// Whether something in a node that is to go is needed by an alias.
+    pub(super) fn is_needed(&self, node: &Node) -> bool {
+        self.mode != Mode::Follow && node.any(&|node| self.is_aliased(node))
     }
 
-    fn note(&mut self, obstacle: Obstacle) {
-        self.skipped.push((self.path.clone(), obstacle));
+    /// Asks for the aliases of what stands in a node to be written out.
+    pub(super) fn skip_aliased(&mut self, node: &Node, slot: Slot, current: &Value) -> Outcome {
+        node.each(&mut |node| {
+            if self.is_aliased(node) {
+                self.needs.anchors.insert(node.anchor);
+            }
+        });
+        self.skip(node, slot, current, Obstacle::Anchor)
+    }
+
+    /// Asks for an anchor and a tag to be taken away.
+    pub(super) fn skip_marked(&mut self, marks: &Marks, node: &Node, slot: Slot, current: &Value) -> Outcome {
+        self.needs.bare.insert(marks.start());
+        self.skip(node, slot, current, if marks.tag.is_some() { Obstacle::Tag } else { Obstacle::Anchor })
+    }
+
+    /// Asks for a key that is to go to be brought by no merge.
+    fn skip_merged(&mut self, entries: &[Entry], name: &str) {
+        let merges = entries.iter().filter(|entry| entry.name.is_none() && self.merge_brings(entry, name));
+        for entry in merges.collect::<Vec<_>>() {
+            entry.node.each(&mut |node| {
+                if self.is_aliased(node) {
+                    self.needs.anchors.insert(node.anchor);
+                }
+            });
+            self.needs.merges.entry(entry.start).or_default().insert(name.to_owned());
+        }
+        self.skipped.push((self.path.clone(), Obstacle::Merge));
     }
 
     pub(super) fn skip(&mut self, node: &Node, slot: Slot, current: &Value, obstacle: Obstacle) -> Outcome {
-        self.note(obstacle);
+        self.skipped.push((self.path.clone(), obstacle));
         keep(node, slot, current)
     }
 }
@@ -197,11 +275,11 @@ fn keep(node: &Node, slot: Slot, current: &Value) -> Outcome {
 }
 
 /// A map to be edited.
-struct MapNode<'n> {
-    node: &'n Node,
-    slot: Slot,
-    flow: bool,
-    entries: &'n [Entry],
+pub(super) struct MapNode<'n> {
+    pub node: &'n Node,
+    pub slot: Slot,
+    pub flow: bool,
+    pub entries: &'n [Entry],
 }
 
 /// A list to be edited.

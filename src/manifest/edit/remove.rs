@@ -1,11 +1,15 @@
 //! Owns taking an object out of its file. Must never lose a byte of another document.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use super::plan::Planner;
-use super::{Document, File, Place, Refusal, Why, find, item_of, item_of_mut, line_start, refuse};
+use super::parts::Parts;
+use super::plan::{Mode, Planner};
+use super::unfold::Draft;
+use super::{Document, File, Place, Refusal, Why, find, item_of, item_of_mut, refuse};
 use crate::manifest::document::split;
-use crate::manifest::tree::next_line;
+use crate::manifest::tree::{Form, Node, line_start, next_line};
 
 /// Removes an object: its document with its separator, or its item of a List; a List that would be left without any item
 /// goes as a whole. `None` when nothing but comments is left, so that the file can go.
@@ -39,19 +43,29 @@ fn remove_item(file: &File<'_>, item: &[u32]) -> Result<Option<Vec<u8>>, Why> {
         }
         item = outer;
     };
-    let (body, _) = file.document.body();
     let mut expected = tree.value.clone();
     let wanted = item_of_mut(&mut expected, list).and_then(|list| list.get_mut("items")?.as_array_mut());
     let wanted = wanted.filter(|wanted| position < wanted.len()).ok_or(Why::Gone)?;
-    let from = std::mem::take(wanted);
-    let to: Vec<Value> =
-        from.iter().enumerate().filter(|(other, _)| *other != position).map(|(_, item)| item.clone()).collect();
-    let mut planner = Planner::new(body, &tree);
-    let node = &find(body, &tree, list).and_then(|(list, _)| list.get("items")).ok_or(Why::Gone)?.node;
-    planner.remove_item(node, position).ok_or(Why::Wrong("what an alias elsewhere stands for"))?;
-    *wanted = to;
-    let new = planner.splices.apply(body).ok_or(Why::Wrong("the same bytes twice"))?;
-    file.with(&new, &expected).map(Some)
+    wanted.remove(position);
+    let mut draft = Draft { text: Cow::Borrowed(file.document.body().0), tree };
+    let mut mode = Mode::Ask;
+    loop {
+        let mut planner = Planner::new(&draft.text, &draft.tree, mode);
+        let node = &find(&planner, list).and_then(|(list, _)| list.get("items")).ok_or(Why::Gone)?.node;
+        planner.remove_item(node, position);
+        let (mut needs, skipped) = (std::mem::take(&mut planner.needs), !planner.skipped.is_empty());
+        if skipped && mode == Mode::Ask {
+            if !draft.unfold(&mut needs) {
+                mode = Mode::Last;
+            }
+            continue;
+        }
+        if skipped {
+            return Err(Why::Wrong("what an alias elsewhere stands for"));
+        }
+        let new = planner.splices.apply(&draft.text).ok_or(Why::Wrong("the same bytes twice"))?;
+        return file.with(&new, &expected).map(Some);
+    }
 }
 
 impl File<'_> {
@@ -104,19 +118,20 @@ impl File<'_> {
 }
 
 impl Planner<'_> {
-    /// Takes one item out of a list that has others. `None` when something in it is needed elsewhere.
-    fn remove_item(&mut self, list: &super::Node, position: usize) -> Option<()> {
-        let super::Form::List { flow, items } = &list.form else { return None };
-        if self.holds_aliased(&items.get(position)?.node) {
-            return None;
+    /// Takes one item out of a list that has others.
+    fn remove_item(&mut self, list: &Node, position: usize) {
+        let Form::List { flow, items } = &list.form else { return };
+        let Some(item) = items.get(position) else { return };
+        if self.is_needed(&item.node) {
+            self.skip_aliased(&item.node, self.item_slot(item, *flow), &Value::Null);
+            return;
         }
-        let mut parts = super::parts::Parts::new(items.iter().map(|item| (item.start, item.node.end)));
+        let mut parts = Parts::new(items.iter().map(|item| (item.start, item.node.end)));
         parts.set(position, None);
         if *flow {
-            self.flow_parts(list, &parts, Vec::new())
+            self.flow_parts(list, &parts, Vec::new());
         } else {
-            self.remove_lines(&parts)
+            self.remove_lines(&parts);
         }
-        Some(())
     }
 }

@@ -9,13 +9,17 @@ use super::parts::Parts;
 use super::plan::{Outcome, Planner, Slot};
 use super::splice::last_line_end;
 use crate::manifest::quote::{self, Context};
-use crate::manifest::tree::{Form, Node, line_end};
+use crate::manifest::scalar;
+use crate::manifest::tree::{Form, Marks, Node, line_end};
 
 impl Planner<'_> {
     /// Puts `wanted` in the place of a value.
     pub(super) fn replace(&mut self, node: &Node, slot: Slot, current: &Value, wanted: &Value) -> Outcome {
-        if self.holds_aliased(node) {
-            return self.skip(node, slot, current, Obstacle::Anchor);
+        if self.is_needed(node) {
+            return self.skip_aliased(node, slot, current);
+        }
+        if let Some(marks) = node.marks.as_ref().filter(|marks| !fits(marks, node, wanted)) {
+            return self.skip_marked(marks, node, slot, current);
         }
         if let Some(text) = self.on_the_spot(node, slot, current, wanted) {
             self.splices.replace(node.start..node.end, text);
@@ -29,8 +33,13 @@ impl Planner<'_> {
                 }
                 _ => None,
             };
-            if block.or_else(|| self.lay_out(node, slot, after, wanted)).is_none() {
-                return self.skip(node, slot, current, Obstacle::Layout);
+            if block.is_none() {
+                if let Some(marks) = &node.marks {
+                    return self.skip_marked(marks, node, slot, current);
+                }
+                if self.lay_out(node, slot, after, wanted).is_none() {
+                    return self.skip(node, slot, current, Obstacle::Layout);
+                }
             }
         } else {
             return self.skip(node, slot, current, Obstacle::Key);
@@ -43,7 +52,8 @@ impl Planner<'_> {
         if slot.flow || self.json {
             let text = quote::flow(wanted, self.context());
             let is_empty = matches!(node.form, Form::Empty);
-            return if is_empty { slot.after.map(|_| format!(" {text}")) } else { Some(text) };
+            let colon = if slot.after.is_none() { ":" } else { "" };
+            return Some(if is_empty { format!("{colon} {text}") } else { text });
         }
         let is_collection = wanted.is_object() || wanted.is_array();
         match &node.form {
@@ -59,7 +69,7 @@ impl Planner<'_> {
                 let stays = *style == ScalarStyle::DoubleQuoted && has_lines(current);
                 (stays || !gets_block(wanted)).then(|| quote::scalar(wanted, Some(*style), Context::Block))
             }
-            Form::Alias if !gets_block(wanted) => Some(quote::scalar(wanted, None, Context::Block)),
+            Form::Alias(_) if !gets_block(wanted) => Some(quote::scalar(wanted, None, Context::Block)),
             _ => None,
         }
     }
@@ -87,8 +97,6 @@ impl Planner<'_> {
                 self.splices.insert(node.end, head);
                 self.splices.insert(last, tail);
             }
-            // An anchor would stand between the key and what is new.
-            _ if node.has_properties => return None,
             Form::Block { .. } if same_line => {
                 let header = self.text.get(node.start..line)?.split([' ', '\t']).next()?.len();
                 self.splices.replace(after..node.start + header, head);
@@ -149,6 +157,19 @@ impl Planner<'_> {
         }
         self.splices.replace(line..node.end, new);
         Some(())
+    }
+}
+
+/// Whether a value can stay behind the tag that stands there.
+fn fits(marks: &Marks, node: &Node, wanted: &Value) -> bool {
+    let Some(tag) = &marks.tag else { return true };
+    match (&node.form, wanted, &tag.own) {
+        (Form::Map { .. } | Form::Pair { .. }, wanted, _) => wanted.is_object(),
+        (Form::List { .. }, wanted, _) => wanted.is_array(),
+        (_, Value::Object(_) | Value::Array(_), _) => false,
+        (_, Value::String(text), Some(own)) => scalar::tagged(own, text).as_ref() == Ok(wanted),
+        (_, wanted, Some(own)) => scalar::tagged(own, &wanted.to_string()).as_ref() == Ok(wanted),
+        (_, wanted, None) => wanted.is_string(),
     }
 }
 
