@@ -1,6 +1,7 @@
 //! Owns changing and removing objects in files that exist. Must never change a byte that it need not, render a document
 //! anew, or hand out bytes that it has not read again and compared.
 
+mod file;
 mod lists;
 mod merge;
 mod parts;
@@ -15,12 +16,12 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::document::{Document, split};
-use super::load::{Caps, LoadError};
+use super::load::LoadError;
 use super::place::Place;
 use super::scalar::normal;
 use super::tree::{Form, Node, Tree};
 use crate::object::{FieldPath, ObjectId, SchemaView};
+use file::File;
 use plan::{Mode, Planner, Slot};
 pub use remove::remove;
 use unfold::Draft;
@@ -99,7 +100,7 @@ pub enum Why {
 pub fn read(bytes: &[u8], place: &Place) -> Result<Value, Refusal> {
     let open = || -> Result<Value, Why> {
         let file = File::open(bytes, place)?;
-        let value = file.document.load(&Caps::default())?;
+        let value = file.value()?;
         item_of(&value, &place.item).cloned().ok_or(Why::Gone)
     };
     open().map_err(|why| refuse(place, why))
@@ -126,7 +127,7 @@ fn edit_item(bytes: &[u8], place: &Place, wanted: &Value, view: SchemaView<'_>) 
         return Err(Why::Other(from.map_or("no object".to_owned(), |id| id.to_string())));
     }
     let wanted = normal(wanted);
-    let mut draft = Draft { text: Cow::Borrowed(file.document.body().0), tree };
+    let mut draft = Draft { text: Cow::Borrowed(file.body), tree };
     for _ in 0..ROUNDS {
         let mut planner = draft.plan(Mode::Ask, place, &wanted, view)?;
         if planner.0.needs.is_empty() {
@@ -172,7 +173,7 @@ impl Draft<'_> {
 fn finish(file: &File<'_>, place: &Place, (planner, value): (Planner<'_>, Value)) -> Result<Edited, Why> {
     let Planner { text, tree, splices, skipped, .. } = planner;
     if splices.is_empty() {
-        return Ok(Edited { bytes: file.text.as_bytes().to_vec(), skipped });
+        return Ok(Edited { bytes: file.bytes.to_vec(), skipped });
     }
     let new = splices.apply(text).ok_or(Why::Wrong("the same bytes twice"))?;
     let mut expected = tree.value.clone();
@@ -182,49 +183,6 @@ fn finish(file: &File<'_>, place: &Place, (planner, value): (Planner<'_>, Value)
 
 fn refuse(place: &Place, why: Why) -> Refusal {
     Refusal { place: Box::new(place.clone()), why }
-}
-
-/// A file, split, with the document that is to be edited.
-struct File<'t> {
-    text: &'t str,
-    documents: Vec<Document<'t>>,
-    document: Document<'t>,
-}
-
-impl<'t> File<'t> {
-    fn open(bytes: &'t [u8], place: &Place) -> Result<Self, Why> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Why::NotText)?;
-        let documents = split(text);
-        let position = (place.document as usize).checked_sub(1).ok_or(Why::Gone)?;
-        let document = documents.get(position).cloned().ok_or(Why::Gone)?;
-        Ok(Self { text, documents, document })
-    }
-
-    fn tree(&self) -> Result<Tree, Why> {
-        let tree = Tree::read(self.document.body().0, &Caps::default());
-        tree.map_err(|error| self.document.in_file(error))?.ok_or(Why::Gone)
-    }
-
-    /// The file with another body in the document, read again: it has to say what is expected, and every other document
-    /// has to be there as it was.
-    fn with(&self, body: &str, expected: &Value) -> Result<Vec<u8>, Why> {
-        let begin = self.document.body().1;
-        let before = self.text.get(..begin).unwrap_or_default();
-        let after = self.text.get(self.document.span.end..).unwrap_or_default();
-        let new = [before, body, after].concat();
-        let documents = split(&new);
-        let other = |document: &&Document<'_>| document.number != self.document.number;
-        let texts = documents.iter().filter(other).map(|document| document.text);
-        if !texts.eq(self.documents.iter().filter(other).map(|document| document.text)) {
-            return Err(Why::Wrong("other documents"));
-        }
-        let edited = documents.get(self.document.number - 1).map(|document| document.load(&Caps::default()));
-        match edited {
-            Some(Ok(value)) if value == *expected => Ok(new.into_bytes()),
-            Some(Err(_)) => Err(Why::Wrong("the document into one that can't be read")),
-            _ => Err(Why::Wrong("something that was not wanted")),
-        }
-    }
 }
 
 fn item_of<'v>(value: &'v Value, item: &[u32]) -> Option<&'v Value> {

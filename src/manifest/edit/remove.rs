@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::file::File;
 use super::parts::Parts;
 use super::plan::{Mode, Planner};
 use super::unfold::Draft;
-use super::{Document, File, Place, Refusal, Why, find, item_of, item_of_mut, refuse};
-use crate::manifest::document::split;
+use super::{Place, Refusal, Why, find, item_of, item_of_mut, refuse};
+use crate::manifest::document::{Document, split};
 use crate::manifest::tree::{Form, Node, line_start, next_line};
 
 /// Removes an object: its document with its separator, or its item of a List; a List that would be left without any item
@@ -47,7 +48,7 @@ fn remove_item(file: &File<'_>, item: &[u32]) -> Result<Option<Vec<u8>>, Why> {
     let wanted = item_of_mut(&mut expected, list).and_then(|list| list.get_mut("items")?.as_array_mut());
     let wanted = wanted.filter(|wanted| position < wanted.len()).ok_or(Why::Gone)?;
     wanted.remove(position);
-    let mut draft = Draft { text: Cow::Borrowed(file.document.body().0), tree };
+    let mut draft = Draft { text: Cow::Borrowed(file.body), tree };
     let mut mode = Mode::Ask;
     loop {
         let mut planner = Planner::new(&draft.text, &draft.tree, mode);
@@ -71,37 +72,38 @@ fn remove_item(file: &File<'_>, item: &[u32]) -> Result<Option<Vec<u8>>, Why> {
 impl File<'_> {
     /// The file without the document; `None` when nothing but comments is left.
     fn without_document(&self) -> Result<Option<Vec<u8>>, Why> {
-        let own = &self.document;
-        let position = own.number - 1;
-        let others = || self.documents.iter().filter(|document| document.number != own.number);
+        let text = std::str::from_utf8(self.bytes).map_err(|_| Why::NotText)?;
+        let documents = split(text);
+        let position = documents.iter().position(|document| document.span == self.extent.span).ok_or(Why::Gone)?;
+        let own = documents.get(position).ok_or(Why::Gone)?;
+        let others = || documents.iter().filter(|document| document.number != own.number);
         if others().all(Document::is_empty) {
             return Ok(None);
         }
-        let before = position.checked_sub(1).and_then(|before| self.documents.get(before));
-        let next = self.documents.get(position + 1);
+        let before = position.checked_sub(1).and_then(|before| documents.get(before));
+        let next = documents.get(position + 1);
         let mut range = own.span.clone();
         let mut between = "";
         match (before, next) {
             (None, Some(next)) => {
                 // The head of the file stays, and the next document needs no separator that this one did not have.
-                let bom = own.body().1;
-                range.start =
-                    own.marker.filter(|_| !own.directives).map_or(bom, |marker| line_start(self.text, marker));
+                let bom = self.begin;
+                range.start = own.marker.filter(|_| !own.directives).map_or(bom, |marker| line_start(text, marker));
                 if let Some(marker) = next.marker.filter(|_| own.marker.is_none() && !next.directives) {
-                    let line = next_line(self.text, marker);
-                    let is_bare = self.text.get(marker..line).is_some_and(|line| line.trim_end() == "---");
-                    if is_bare && self.text.get(next.span.start..marker).is_some_and(|head| head.trim().is_empty()) {
+                    let line = next_line(text, marker);
+                    let is_bare = text.get(marker..line).is_some_and(|line| line.trim_end() == "---");
+                    if is_bare && text.get(next.span.start..marker).is_some_and(|head| head.trim().is_empty()) {
                         range.end = line;
                     }
                 }
             }
             (Some(before), Some(next)) if !before.ended && (next.marker.is_none() || next.directives) => {
-                between = if self.text.contains("\r\n") { "...\r\n" } else { "...\n" };
+                between = if text.contains("\r\n") { "...\r\n" } else { "...\n" };
             }
             _ => {}
         }
-        let head = self.text.get(..range.start).unwrap_or_default();
-        let tail = self.text.get(range.end..).unwrap_or_default();
+        let head = text.get(..range.start).unwrap_or_default();
+        let tail = text.get(range.end..).unwrap_or_default();
         let new = [head, between, tail].concat();
         // The next document may have lost its separator, the one before may have got an end.
         let cut = range.end - own.span.end;
