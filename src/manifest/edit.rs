@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::load::LoadError;
 use super::place::Place;
 use super::scalar::normal;
-use super::tree::{Form, Node, Tree};
+use super::tree::{Form, Node};
 use crate::object::{FieldPath, ObjectId, SchemaView};
 use file::File;
 use plan::{Mode, Planner, Slot};
@@ -75,8 +75,8 @@ pub struct Refusal {
 /// The kinds of [`Refusal`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
-    /// The file is no text in UTF-8.
-    #[error("the file is no text in UTF-8")]
+    /// The document is no text in UTF-8.
+    #[error("the document is no text in UTF-8")]
     NotText,
     /// The document can't be read, or not edited.
     #[error(transparent)]

@@ -45,14 +45,14 @@ pub(in crate::manifest) struct Scan<'t> {
     at: usize,
     dashes: Finder<'static>,
     dots: Finder<'static>,
-    /// A byte order mark may stand before a marker, wherever files were put together. Most files have none.
-    bom: Option<Finder<'static>>,
+    /// A byte order mark may stand before a marker, wherever files were put together.
+    bom: Finder<'static>,
 }
 
 impl<'t> Scan<'t> {
     pub fn new(text: &'t [u8]) -> Self {
-        let bom = (!text.is_ascii()).then(|| Finder::new("\n\u{feff}"));
-        Self { text, at: 0, dashes: Finder::new("\n---"), dots: Finder::new("\n..."), bom }
+        let finder = Finder::new;
+        Self { text, at: 0, dashes: finder("\n---"), dots: finder("\n..."), bom: finder("\n\u{feff}") }
     }
 
     fn line(&self, at: usize) -> Line<'t> {
@@ -65,14 +65,15 @@ impl<'t> Scan<'t> {
         Line { start: at + end - text.len(), end: at + end, text }
     }
 
-    /// The start of the next line behind that of `at` that may be a marker; the end of the text if there is none.
+    /// The start of the next line behind the line break at `at` that may be a marker; the end of the text if there is none.
     fn candidate(&self, at: usize) -> usize {
         let rest = self.text.get(at..).unwrap_or_default();
-        let dashes = self.dashes.find(rest).unwrap_or(rest.len());
+        // What was looked through once is near, so that the later looks cost little.
         let until = |end: usize| rest.get(..end).unwrap_or_default();
+        let dashes = self.dashes.find(rest).unwrap_or(rest.len());
         let dots = self.dots.find(until(dashes)).unwrap_or(dashes);
-        let first = self.bom.as_ref().and_then(|bom| bom.find(until(dots))).unwrap_or(dots);
-        if first == rest.len() { self.text.len() } else { at + first + 1 }
+        let bom = if until(dots).is_ascii() { None } else { self.bom.find(until(dots)) };
+        bom.or(Some(dots)).filter(|found| *found < rest.len()).map_or(self.text.len(), |found| at + found + 1)
     }
 }
 

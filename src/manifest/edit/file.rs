@@ -19,13 +19,9 @@ pub(super) struct File<'t> {
 impl<'t> File<'t> {
     pub fn open(bytes: &'t [u8], place: &Place) -> Result<Self, Why> {
         let position = (place.document as usize).checked_sub(1).ok_or(Why::Gone)?;
-        let extent = Scan::new(bytes).nth(position);
-        // Most files are ASCII, which is quicker to tell.
-        if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
-            return Err(Why::NotText);
-        }
-        let extent = extent.ok_or(Why::Gone)?;
-        let text = bytes.get(extent.span.clone()).and_then(|text| std::str::from_utf8(text).ok()).ok_or(Why::Gone)?;
+        let extent = Scan::new(bytes).nth(position).ok_or(Why::Gone)?;
+        // The other documents are bytes, which stay.
+        let text = std::str::from_utf8(bytes.get(extent.span.clone()).unwrap_or_default()).map_err(|_| Why::NotText)?;
         let body = text.trim_start_matches(BOM);
         Ok(Self { bytes, begin: extent.span.end - body.len(), extent, body })
     }
