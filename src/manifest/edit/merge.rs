@@ -10,7 +10,7 @@ use super::splice::{begins_line, last_line_end};
 use super::unfold::Needs;
 use crate::manifest::load::{Caps, load};
 use crate::manifest::quote;
-use crate::manifest::tree::{Entry, Form, Node, line_end, line_start};
+use crate::manifest::tree::{Entry, Form, Node, line_end, line_start, next_line};
 use crate::manifest::write::column;
 
 /// One map that is merged into another.
@@ -67,12 +67,24 @@ fn value(planner: &Planner<'_>, node: &Node) -> Option<Map<String, Value>> {
             let mut all = Map::new();
             for map in maps {
                 let Value::Object(map) = map else { return None };
-                map.into_iter().for_each(|(name, value)| drop(all.entry(name).or_insert(value)));
+                map.into_iter().for_each(|(name, value)| {
+                    all.entry(name).or_insert(value);
+                });
             }
             Some(all)
         }
         _ => None,
     }
+}
+
+/// The comments in a merge; none where a text might only look like one.
+fn comments(text: &str) -> Vec<&str> {
+    let comment = |line: &'_ str| {
+        let at = line.match_indices('#').map(|(at, _)| at);
+        at.into_iter().find(|at| line.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t'])))
+    };
+    let lines = text.lines().filter(|_| !text.contains(['"', '\'']));
+    lines.filter_map(|line| line.get(comment(line)?..)).map(str::trim_end).collect()
 }
 
 impl Planner<'_> {
@@ -94,7 +106,11 @@ impl Planner<'_> {
             }
             changed.insert(entry.start);
             let going = of_entry().filter(|source| source.goes);
-            let new: Map<_, _> = going.flat_map(|source| source.brings.clone()).collect();
+            let unwanted = |name: &str| needs.merges.get(&entry.start).is_some_and(|names| names.contains(name));
+            let new = going.flat_map(|source| source.brings.clone());
+            // What is to go next stands last, so that it takes no comment with it.
+            let (last, mut new): (Map<_, _>, Map<_, _>) = new.partition(|(name, _)| unwanted(name));
+            new.extend(last);
             if of_entry().all(|source| source.goes) {
                 match new.is_empty() {
                     true => parts.set(position, None),
@@ -109,7 +125,12 @@ impl Planner<'_> {
             of_entry().filter(|source| source.goes).for_each(|source| items.set(source.item, None));
             match &entry.node.form {
                 Form::List { flow: true, .. } => self.flow_parts(&entry.node, &items, Vec::new()),
-                _ => self.remove_lines(&items),
+                _ => {
+                    for part in items.going() {
+                        let line = line_start(self.text, part.start);
+                        self.splices.replace(line..next_line(self.text, part.end), "");
+                    }
+                }
             }
             if !new.is_empty() {
                 let text = self.entries(&new, map.flow, column(self.text, entry.start));
@@ -117,12 +138,15 @@ impl Planner<'_> {
                     self.splices.insert(entry.end(), format!(", {text}"));
                 } else {
                     let indent = column(self.text, entry.start);
-                    let end = last_line_end(self.text, entry.end(), indent);
+                    let end = match items.last().and_then(|last| items.get(last)).filter(|_| self.is_block(entry)) {
+                        Some(last) => line_end(self.text, last.end),
+                        None => last_line_end(self.text, entry.end(), indent),
+                    };
                     self.splices.insert(end, format!("{}{:indent$}{text}", self.style.eol, ""));
                 }
             }
         }
-        if parts.any_goes() {
+        if parts.going().next().is_some() {
             parts.first()?;
             match map.flow {
                 true => self.flow_parts(map.node, &parts, Vec::new()),
@@ -132,19 +156,25 @@ impl Planner<'_> {
         Some(changed)
     }
 
+    fn is_block(&self, entry: &Entry) -> bool {
+        matches!(entry.node.form, Form::List { flow: false, .. })
+    }
+
     /// Puts entries in the place of a merge. A comment behind it comes to stand above them.
     fn replace_merge(&mut self, entry: &Entry, new: &Map<String, Value>, flow: bool) -> Option<()> {
         let (text, column) = (self.text, column(self.text, entry.start));
         let new = self.entries(new, flow, column);
         let line = line_end(text, entry.end());
-        let comment = text.get(entry.end()..line)?.trim();
+        let comment = comments(text.get(entry.start..line)?);
         if flow || comment.is_empty() {
             self.splices.replace(entry.start..entry.end(), new);
         } else if begins_line(text, entry.start) {
             let indent = text.get(line_start(text, entry.start)..entry.start)?;
-            self.splices.replace(entry.start..line, format!("{comment}{}{indent}{new}", self.style.eol));
+            let lines: String = comment.iter().map(|line| format!("{line}{}{indent}", self.style.eol)).collect();
+            self.splices.replace(entry.start..line, lines + &new);
         } else {
-            self.splices.replace(entry.start..line, format!("{comment}{}{:column$}{new}", self.style.eol, ""));
+            let lines = comment.iter().map(|line| format!("{line}{}{:column$}", self.style.eol, ""));
+            self.splices.replace(entry.start..line, lines.collect::<String>() + &new);
         }
         Some(())
     }

@@ -30,8 +30,9 @@ impl Parts {
         }
     }
 
-    pub fn any_goes(&self) -> bool {
-        self.0.iter().any(|part| part.stays.is_none())
+    /// Those that go.
+    pub fn going(&self) -> impl Iterator<Item = &Part> {
+        self.0.iter().filter(|part| part.stays.is_none())
     }
 
     pub fn is_empty(&self) -> bool {

@@ -107,7 +107,8 @@ impl<'t> Planner<'t> {
             // Aliases come later, and may be meant to become the same.
             self.anchored.insert(node.anchor, wanted.clone());
             if self.mode != Mode::Follow {
-                return self.skip_aliased(node, slot, current);
+                self.needs.anchors.insert(node.anchor);
+                return self.skip(node, slot, current, Obstacle::Anchor);
             }
         }
         match (&node.form, current, wanted) {
@@ -156,8 +157,13 @@ impl<'t> Planner<'t> {
         }
         let own: HashSet<&str> = map.entries.iter().filter_map(|entry| entry.name.as_deref()).collect();
         for (name, current) in from.iter().filter(|(name, _)| !own.contains(name.as_str())) {
+            let follows = self.mode == Mode::Follow && self.merge_follows(map.entries, name, to.get(name));
             match to.get(name) {
                 Some(wanted) if same(current, wanted, view.field(name)) => {}
+                wanted if follows => {
+                    value.extend(wanted.map(|wanted| (name.clone(), wanted.clone())));
+                    continue;
+                }
                 Some(wanted) => {
                     added.insert(name.clone(), wanted.clone());
                     continue;
@@ -248,6 +254,19 @@ impl<'t> Planner<'t> {
     pub(super) fn skip_marked(&mut self, marks: &Marks, node: &Node, slot: Slot, current: &Value) -> Outcome {
         self.needs.bare.insert(marks.start());
         self.skip(node, slot, current, if marks.tag.is_some() { Obstacle::Tag } else { Obstacle::Anchor })
+    }
+
+    /// Whether a key is brought by something merged that is going to bring just what is wanted.
+    fn merge_follows(&self, entries: &[Entry], name: &str, wanted: Option<&Value>) -> bool {
+        let mut follows = false;
+        for entry in entries.iter().filter(|entry| entry.name.is_none()) {
+            entry.node.each(&mut |node| {
+                let Form::Alias(anchor) = &node.form else { return };
+                let now = self.tree.anchors.get(anchor).and_then(|map| map.get(name));
+                follows |= now.is_some() && self.anchored.get(anchor).is_some_and(|new| new.get(name) == wanted);
+            });
+        }
+        follows
     }
 
     /// Asks for a key that is to go to be brought by no merge.

@@ -10,7 +10,7 @@ use super::plan::{Outcome, Planner, Slot};
 use super::splice::last_line_end;
 use crate::manifest::quote::{self, Context};
 use crate::manifest::scalar;
-use crate::manifest::tree::{Form, Marks, Node, line_end};
+use crate::manifest::tree::{Form, Marks, Node, line_end, line_start};
 
 impl Planner<'_> {
     /// Puts `wanted` in the place of a value.
@@ -108,6 +108,16 @@ impl Planner<'_> {
             _ if same_line => {
                 self.splices.replace(after..node.end, head);
                 self.splices.insert(last, tail);
+            }
+            // Comments between the key and the value stay there.
+            Form::Inline(_) | Form::Block { .. } if self.text.get(line..node.start)?.contains('#') => {
+                if head.is_empty() {
+                    let tail = tail.strip_prefix(self.style.eol)?;
+                    self.splices.replace(line_start(self.text, node.start)..last, tail);
+                } else {
+                    self.splices.replace(node.start..node.end, head.trim_start());
+                    self.splices.insert(last, tail);
+                }
             }
             _ => {
                 self.splices.insert(after, head);

@@ -4,8 +4,11 @@ use crate::object::{RepoPath, Schema};
 use serde_json::json;
 
 mod cases;
+mod corpus;
 mod fuzz;
 mod removal;
+mod sequences;
+mod unfolding;
 
 fn place(document: u32, item: &[u32]) -> Place {
     Place { path: RepoPath::parse("a.yaml").unwrap(), document, item: item.into(), line: 1 }
@@ -152,35 +155,6 @@ fn json_files_stay_json() {
     let got = edited(text, &changes);
     assert_eq!(got, wanted);
     assert!(serde_json::from_str::<Value>(&got).is_ok());
-}
-
-#[test]
-fn what_can_not_be_done_is_skipped_with_its_reason_and_the_rest_is_done() {
-    let text = format!(
-        "{HEAD}data: &d\n  a: b\ncopy: *d\nbase: &m {{x: 1, v: 2}}\nmerged:\n  <<: *m\n  z: 3\ntagged: !!str 5\n? odd\n: 1\nflow: [a: 1, {{b: 2}}]\n"
-    );
-    let changes = [
-        ("/data/a", json!("c")),
-        ("/merged/x", Value::Null),
-        ("/merged/v", json!(4)),
-        ("/tagged", json!("6")),
-        ("/odd", json!(2)),
-        ("/flow/1/b", json!(3)),
-    ];
-    let (got, skipped) = tried(&text, &changes);
-    let wanted = text.replace("  z: 3\n", "  z: 3\n  v: 4\n").replace("\n: 1\n", "\n: 2\n").replace("b: 2", "b: 3");
-    assert_eq!(got, wanted);
-    assert_eq!(
-        skipped,
-        [
-            ".data: an alias elsewhere stands for it; write the value out there",
-            ".merged.x: it comes from a merge key; write the map out",
-            ".tagged: it has a tag; remove the tag",
-        ]
-    );
-    // An alias is replaced, never followed.
-    let wanted = text.replace("copy: *d\n", "copy:\n  a: e\n  f: g\n");
-    assert_eq!(edited(&text, &[("/copy/a", json!("e")), ("/copy/f", json!("g"))]), wanted);
 }
 
 #[test]
