@@ -5,7 +5,11 @@
 //! cargo run --example record -- schema      writes src/object/schema/builtin.json
 //! cargo run --example record -- applied     fills tests/fixtures/applied: server-side apply of each manifest
 //! cargo run --example record -- declared    fills tests/fixtures/declared: each manifest made in three ways
+//! cargo run --example record -- defaults    writes src/object/defaults/table.json from tests/fixtures/defaults
 //! ```
+
+#[path = "../tests/support/filled.rs"]
+mod filled;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,7 +19,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use kubeferry::object::clean;
+use kubeferry::object::{Schema, clean};
 use serde_json::{Map, Value, json};
 
 const MANAGER: &str = "kubeferry:fix/one";
@@ -40,7 +44,8 @@ fn main() -> anyhow::Result<()> {
         Some("schema") => record_schema(),
         Some("applied") => record_applied(),
         Some("declared") => record_declared(),
-        _ => bail!("say what to record: schema, applied or declared"),
+        Some("defaults") => record_defaults(),
+        _ => bail!("say what to record: schema, applied, declared or defaults"),
     }
 }
 
@@ -71,8 +76,13 @@ fn record_schema() -> anyhow::Result<()> {
     write(Path::new("src/object/schema/builtin.json"), &format!("{document}\n"))
 }
 
-/// A schema without descriptions and validation; the names that it refers to are added to `refers`.
+/// The schema of a built-in kind without descriptions and validation; the names that it refers to are added to `refers`.
 fn reduced(schema: &Value, refers: &mut Vec<String>) -> Value {
+    // `{}` in a built-in kind only says that the field is not a pointer.
+    reduced_with(schema, refers, &|default| *default != json!({}))
+}
+
+fn reduced_with(schema: &Value, refers: &mut Vec<String>, says: &dyn Fn(&Value) -> bool) -> Value {
     let Some(schema) = schema.as_object() else { return schema.clone() };
     let mut kept = Map::new();
     for (key, value) in schema {
@@ -82,15 +92,15 @@ fn reduced(schema: &Value, refers: &mut Vec<String>) -> Value {
                 value.clone()
             }
             ("properties", Value::Object(properties)) => {
-                let each = properties.iter().map(|(name, property)| (name.clone(), reduced(property, refers)));
+                let each =
+                    properties.iter().map(|(name, property)| (name.clone(), reduced_with(property, refers, says)));
                 Value::Object(each.collect())
             }
             ("allOf" | "oneOf", Value::Array(choices)) => {
-                choices.iter().map(|choice| reduced(choice, refers)).collect()
+                choices.iter().map(|choice| reduced_with(choice, refers, says)).collect()
             }
-            ("items" | "additionalProperties", value) => reduced(value, refers),
-            // `{}` in a built-in kind only says that the field is not a pointer.
-            ("default", value) if *value == json!({}) => continue,
+            ("items" | "additionalProperties", value) => reduced_with(value, refers, says),
+            ("default", value) if !says(value) => continue,
             ("default" | "format" | "required" | "type", value) => value.clone(),
             (key, value) if key.starts_with("x-kubernetes-") && key != "x-kubernetes-unions" => value.clone(),
             _ => continue,
@@ -121,7 +131,7 @@ fn record_applied() -> anyhow::Result<()> {
     let schema = kubectl(&["get", "--raw", "/openapi/v3/apis/fix.example.org/v1"], None)?;
     let schema: Value = serde_json::from_str(&schema)?;
     let schemas = schema.pointer("/components/schemas").and_then(Value::as_object).context("no schemas")?;
-    let kept = schemas.iter().map(|(name, schema)| (name.clone(), reduced(schema, &mut Vec::new())));
+    let kept = schemas.iter().map(|(name, schema)| (name.clone(), reduced_with(schema, &mut Vec::new(), &|_| true)));
     let kept: Map<String, Value> =
         kept.filter(|(name, _)| name.ends_with("Shelf") || name.contains("ObjectMeta")).collect();
     write(Path::new("tests/fixtures/shelf-openapi.json"), &format!("{}\n", json!({"components": {"schemas": kept}})))
@@ -156,6 +166,35 @@ fn record_declared() -> anyhow::Result<()> {
         write_case(&path, &case)?;
     }
     Ok(())
+}
+
+fn record_defaults() -> anyhow::Result<()> {
+    let (mut seen, mut schemas) = (filled::Seen::default(), BTreeMap::new());
+    for probe in filled::probes() {
+        let version = probe.object.get("apiVersion").and_then(Value::as_str).context("no apiVersion")?;
+        if let Entry::Vacant(place) = schemas.entry(version.to_owned()) {
+            let root = if version.contains('/') { "apis" } else { "api" };
+            let text = kubectl(&["get", "--raw", &format!("/openapi/v3/{root}/{version}")], None)?;
+            place.insert(Schema::from_openapi_text(text.as_bytes())?);
+        }
+        let args = ["create", "--dry-run=server", "-f", "-", "-o", "json", "--show-managed-fields"];
+        let live: Value = serde_json::from_str(&kubectl(&args, Some(&probe.object.to_string()))?)?;
+        let schema = schemas.get(version).context("no schema")?;
+        seen.add(&probe, &live, schema.view_of(&live));
+    }
+    let (entries, open) = seen.table();
+    if !open.is_empty() {
+        bail!("these depend on neighbours; write a rule in src/object/defaults/rules.rs:\n{}", open.join("\n"));
+    }
+    let mut types: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (of, root, field, value) in entries {
+        let name = root.map_or_else(|| of.clone(), |root| format!("{of} in {root}"));
+        types.entry(name).or_default().push(format!("{}: {value}", Value::from(field)));
+    }
+    let blocks =
+        types.iter().map(|(name, fields)| format!("{}: {{\n{}\n}}", Value::from(name.as_str()), fields.join(",\n")));
+    let text = format!("{{\n{}\n}}\n", blocks.collect::<Vec<_>>().join(",\n"));
+    write(Path::new("src/object/defaults/table.json"), &text)
 }
 
 /// The live object, after controllers had the time to stamp it.

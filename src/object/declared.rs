@@ -33,6 +33,7 @@ pub fn declared(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) ->
         Some(given) => FieldSet::of(&clean::for_apply(given), view),
         None => FieldSet::new(),
     };
+    let copied = defaults::copied(live, view);
     for entry in managed::entries(live) {
         let ManagedEntry { manager, fields, .. } = &entry;
         let told_better = given.is_some() && manager.name == CLIENT_SIDE_APPLY;
@@ -42,28 +43,46 @@ pub fn declared(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) ->
         let fields = if manager.subresource.is_empty() { fields.clone() } else { through_subresource(fields) };
         set = set.union(&match manager.operation {
             Operation::Apply => fields,
-            Operation::Update => without_defaults(&fields, live, view),
+            // Scaling says what it says; elsewhere the entry holds what was filled in as well.
+            Operation::Update if manager.subresource == "scale" => fields,
+            Operation::Update => without_defaults(&fields, live, view).subtract(&copied),
         });
     }
-    if selects_all_pods(live, view) {
-        set.insert(&FieldPath::fields(["spec", "podSelector"]));
-    }
+    always_there(live, view).for_each(|path| set.insert(&path));
     declarable(&set, live)
 }
 
-/// Whether this is a NetworkPolicy for all pods. The server writes an empty selector for a missing one, so that after a
-/// plain create nobody owns it (tried); it is the sense of the object all the same.
-fn selects_all_pods(live: &Value, view: SchemaView<'_>) -> bool {
-    let is_policy = view.type_name() == Some("io.k8s.api.networking.v1.NetworkPolicy");
-    is_policy && live.pointer("/spec/podSelector").and_then(Value::as_object).is_some_and(Map::is_empty)
+/// Fields that an object of a type always has, with the value that the server writes for a missing one. After a plain create
+/// nobody owns that value (tried); it is the sense of the object all the same: a policy for all pods, a priority of 0.
+const ALWAYS_THERE: [(&str, [&str; 2], &str); 2] = [
+    ("io.k8s.api.networking.v1.NetworkPolicy", ["spec", "podSelector"], "{}"),
+    ("io.k8s.api.scheduling.v1.PriorityClass", ["value", ""], "0"),
+];
+
+fn always_there(live: &Value, view: SchemaView<'_>) -> impl Iterator<Item = FieldPath> {
+    let of = view.type_name();
+    ALWAYS_THERE.into_iter().filter(move |(name, ..)| of == Some(name)).filter_map(move |(_, path, value)| {
+        let path = FieldPath::fields(path.into_iter().filter(|name| !name.is_empty()));
+        compare::get(live, &path, view).is_some_and(|found| found.to_string() == value).then_some(path)
+    })
 }
 
 /// A manifest for `live` as a person would have written it: what was [`declared`], cleaned, and without the defaults that
 /// the server filled into atomic parts.
 pub fn manifest(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) -> bool) -> Value {
-    let part = declared(live, view, ignore).project(live, view);
     let given = last_applied(live, ignore);
+    let has_evidence = given.is_some() || !managed::entries(live).is_empty();
+    let set = if has_evidence { declared(live, view, ignore) } else { not_filled_in(live, view) };
+    let part = set.project(live, view);
     clean::for_git(&plain(&part, given.as_ref(), view, false))
+}
+
+/// What of an object that has no manager at all may have been written: all that is neither a default nor allocated. (Kinds
+/// whose spec is never owned, objects older than field management, entries that somebody cleared.)
+fn not_filled_in(live: &Value, view: SchemaView<'_>) -> FieldSet {
+    let fields = FieldSet::of(&clean::for_git(live), view);
+    let set = without_defaults(&fields, live, view).subtract(&defaults::copied(live, view));
+    declarable(&set.filter(|path| !defaults::is_allocated(live, path, view)), live)
 }
 
 /// What client-side apply was last given, if it was in the version that `live` is in.
@@ -99,9 +118,13 @@ fn without_defaults(fields: &FieldSet, live: &Value, view: SchemaView<'_>) -> Fi
             continue;
         }
         let kept = without_defaults(below, value, view.below(element));
-        // A map is owned together with its keys; when all of them were defaults, nobody declared it. An item is declared by
-        // its keys alone.
-        let vanished = matches!(element, PathElement::Field(_)) && !below.is_empty() && kept.is_empty();
+        // A struct that the server makes is owned together with its fields; when all of them were defaults, nobody declared it.
+        let vanished = match (element, live.as_object()) {
+            (PathElement::Field(name), Some(siblings)) => {
+                !below.is_empty() && kept.is_empty() && defaults::is_made(view, name, siblings)
+            }
+            _ => false,
+        };
         rest.insert_node(element.clone(), owned && !vanished, kept);
     }
     rest
@@ -136,7 +159,8 @@ fn declarable(set: &FieldSet, live: &Value) -> FieldSet {
     kept
 }
 
-/// `value` without the defaults inside its atomic parts. Where client-side apply was `given` the same, its spelling is used.
+/// `value` without the defaults inside its atomic parts. Where client-side apply was `given` the same, its spelling is used
+/// (`1000m`, which the server turned into `1`).
 fn plain(value: &Value, given: Option<&Value>, view: SchemaView<'_>, inside: bool) -> Value {
     let starts = match value {
         Value::Object(_) => view.is_atomic_map(),
@@ -152,8 +176,10 @@ fn plain(value: &Value, given: Option<&Value>, view: SchemaView<'_>, inside: boo
     let inside = inside || starts;
     match value {
         Value::Object(map) => {
+            let unfilled = if inside { defaults::unfilled(view, map) } else { None };
+            let map = unfilled.as_ref().unwrap_or(map);
             let kept = map.iter().filter(|(name, value)| !inside || !is_filled_in(view, name, value, map));
-            let each = kept.map(|(name, value)| {
+            let each = kept.filter(|(_, value)| !value.is_null()).map(|(name, value)| {
                 let given = given.and_then(|given| given.get(name));
                 (name.clone(), plain(value, given, view.field(name), inside))
             });
@@ -169,7 +195,7 @@ fn plain(value: &Value, given: Option<&Value>, view: SchemaView<'_>, inside: boo
             });
             Value::Array(each.collect())
         }
-        scalar => scalar.clone(),
+        scalar => given.filter(|given| compare::same(given, scalar, view)).unwrap_or(scalar).clone(),
     }
 }
 

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod defaults;
 #[path = "../support/envtest.rs"]
 mod envtest;
+#[path = "../support/filled.rs"]
+mod filled;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

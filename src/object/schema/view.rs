@@ -12,6 +12,10 @@ pub struct SchemaView<'a> {
     default: Option<&'a Value>,
     /// The nearest named type on the way down to here, this one's included.
     owner: Option<&'a str>,
+    /// Name of the root's type.
+    root: Option<&'a str>,
+    /// The field of a struct that this is, or is an item of.
+    name: Option<&'a str>,
     /// Where no schema speaks: whether everything here is one leaf.
     opaque: bool,
 }
@@ -33,7 +37,8 @@ pub enum ListKind<'a> {
 
 impl<'a> SchemaView<'a> {
     pub(super) fn root(table: &'a Table, of: TypeRef) -> Self {
-        SchemaView::unknown().to(table, of, None)
+        let view = SchemaView::unknown().to(table, of, None);
+        SchemaView { root: view.owner, ..view }
     }
 
     /// The view of a place below this one.
@@ -42,16 +47,16 @@ impl<'a> SchemaView<'a> {
         'a: 'b,
     {
         let name = table.types.get(of.number as usize).and_then(|found| found.name.as_deref());
-        SchemaView { at: Some((table, of)), default, owner: name.or(self.owner), opaque: false }
+        SchemaView { at: Some((table, of)), default, owner: name.or(self.owner), opaque: false, ..self }
     }
 
     /// The view where no schema is known: maps are granular, lists atomic, nothing has a default.
     pub const fn unknown() -> SchemaView<'static> {
-        SchemaView { at: None, default: None, owner: None, opaque: false }
+        SchemaView { at: None, default: None, owner: None, root: None, name: None, opaque: false }
     }
 
     const fn opaque() -> SchemaView<'static> {
-        SchemaView { at: None, default: None, owner: None, opaque: true }
+        SchemaView { opaque: true, ..Self::unknown() }
     }
 
     fn shape(self) -> Option<&'a Shape> {
@@ -82,7 +87,7 @@ impl<'a> SchemaView<'a> {
     #[must_use]
     pub fn field(self, name: &str) -> SchemaView<'a> {
         if let (Some((table, _)), Some(field)) = (self.at, self.struct_field(name)) {
-            return self.to(table, field.of, field.default.as_deref());
+            return SchemaView { name: Some(&field.name), ..self }.to(table, field.of, field.default.as_deref());
         }
         match (self.at, self.shape()) {
             (Some((table, _)), Some(Shape::Map(MapShape { others: Some(others), .. }))) => {
@@ -199,6 +204,16 @@ impl<'a> SchemaView<'a> {
     pub fn type_name(self) -> Option<&'a str> {
         let (table, of) = self.at?;
         table.types.get(of.number as usize)?.name.as_deref()
+    }
+
+    /// Name of the type of the object that this is a part of; `None` where it is not known.
+    pub fn root_type(self) -> Option<&'a str> {
+        self.root
+    }
+
+    /// Name of the field of a struct that this is, or is an item of.
+    pub fn name(self) -> Option<&'a str> {
+        self.name
     }
 
     /// What names `item` in a list here: its keys, with defaults for those it lacks, or its value. `None` in an atomic
