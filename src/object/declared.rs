@@ -94,7 +94,8 @@ fn last_applied(live: &Value, ignore: &dyn Fn(&Manager) -> bool) -> Option<Value
     (given.get("apiVersion") == live.get("apiVersion") && !ignore(&manager)).then_some(given)
 }
 
-fn is_control_plane(manager: &Manager) -> bool {
+/// Whether this is a part of the control plane, whose writing is no one's declaration.
+pub fn is_control_plane(manager: &Manager) -> bool {
     // An autoscaler's scaling is a decision like a person's.
     manager.subresource != "scale" && CONTROL_PLANE.contains(&manager.name.as_str())
 }

@@ -75,6 +75,16 @@ impl<'a> Directions<'a> {
         (Way::Uncovered, None)
     }
 
+    /// The rules that match the object, in their order.
+    pub fn rules(&self) -> impl Iterator<Item = &'a Rule> {
+        self.covering.iter().map(|covering| covering.rule)
+    }
+
+    /// The first rule that covers every field.
+    pub fn whole(&self) -> Option<&'a Rule> {
+        self.covering.iter().find(|covering| covering.fields.is_none()).map(|covering| covering.rule)
+    }
+
     /// Where the field goes.
     pub fn way(&self, path: &FieldPath) -> Way {
         self.of(path).0

@@ -8,6 +8,7 @@ use crate::object::managed;
 use crate::rules::{Direction, Prune, Rule, Secrets, skipped};
 
 use super::directions::Directions;
+use super::evidence;
 use super::plan::{Action, Plan, Side, Verb};
 use super::planner::{Identity, InCluster, Subject, as_manifest, opts_out_of_prune};
 use super::to_cluster;
@@ -139,6 +140,9 @@ fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, matc
     let index = Some(rule.index);
     if is_withheld_secret(subject, rule) {
         return plan.note(Verb::Skipped, Side::Git, index, SECRET_STAYS);
+    }
+    if let Some(reason) = evidence::unclaimed(live, rule) {
+        return plan.note(Verb::Skipped, Side::Git, index, reason);
     }
     let path = match rule.path.render(subject.id, subject.kind, live) {
         Ok(path) => path,

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod deletes;
 pub mod directions;
 pub mod engine;
+mod evidence;
 mod existence;
 pub mod live;
 pub mod message;

@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::object::declared::{self, declared};
-use crate::object::fieldset::FieldSet;
+use crate::object::declared;
 use crate::object::schema::{ListKind, SchemaView};
 use crate::object::{FieldPath, PathElement, Scalar, clean, compare, defaults};
 
 use super::directions::{Directions, Way};
+use super::evidence::{self, Evidence};
 use super::existence::{SECRET_STAYS, is_withheld_secret};
 use super::plan::{Action, Note, Plan, Side, Verb};
 use super::planner::Subject;
@@ -29,7 +29,7 @@ pub(super) fn plan(
         let writing = Writing {
             subject,
             directions,
-            declared: declared(live, subject.view, &|_| false),
+            evidence: Evidence::new(live, subject.view, directions),
             cleaned: cleaned(live, directions),
             with_status: directions.names_below("status"),
             way,
@@ -56,9 +56,11 @@ pub(super) fn plan(
 
 /// What a new manifest of a live object says: what somebody declared, whichever way each field goes afterwards.
 pub(super) fn new_manifest(live: &Value, subject: &Subject<'_>, directions: &Directions<'_>) -> Value {
-    let mut object = declared::manifest(live, subject.view, &|_| false);
+    let ignored = directions.whole().map_or(&[][..], |rule| &rule.ignore_managers);
+    let mut object = declared::manifest(live, subject.view, &|manager| evidence::is_in(ignored, manager));
     let replicas = FieldPath::fields(["spec", "replicas"]);
     if is_replicas(&replicas, subject)
+        && !Evidence::new(live, subject.view, directions).is_ignored(&replicas)
         && let Some(count) = live.pointer("/spec/replicas").filter(|count| **count != 1)
         && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
     {
@@ -106,8 +108,8 @@ fn cleaned(live: &Value, directions: &Directions<'_>) -> Value {
 struct Writing<'a> {
     subject: &'a Subject<'a>,
     directions: &'a Directions<'a>,
-    /// What somebody declared, for fields that the manifest does not have.
-    declared: FieldSet,
+    /// Whose the live fields are.
+    evidence: Evidence<'a>,
     /// What of the live object may be added; what stands in the manifest already is compared with the whole.
     cleaned: Value,
     /// Whether a filter names the status.
@@ -169,6 +171,8 @@ impl Writing<'_> {
         }
         match (manifest, live) {
             (Some(manifest), Some(live)) if compare::same(manifest, live, view) => Some(manifest.clone()),
+            (Some(manifest), Some(_)) if self.evidence.is_ignored(path) => Some(manifest.clone()),
+            (Some(manifest), None) if self.evidence.is_gone_by_ignored(path) => Some(manifest.clone()),
             (Some(_), live) => live.cloned(),
             (None, Some(live)) if self.adds(live, path) => Some(live.clone()),
             (None, _) => None,
@@ -178,13 +182,13 @@ impl Writing<'_> {
     /// Whether a live field that the manifest lacks is written.
     fn adds(&self, live: &Value, path: &FieldPath) -> bool {
         let replicas = is_replicas(path, self.subject);
-        if compare::get(&self.cleaned, path, self.subject.view).is_none() {
+        if compare::get(&self.cleaned, path, self.subject.view).is_none() || self.evidence.is_ignored(path) {
             return false;
         }
         if replicas {
             return *live != 1;
         }
-        self.directions.names(path) || self.declared.covers(path) || self.is_named_status(path)
+        self.directions.names(path) || self.evidence.covers(path) || self.is_named_status(path)
     }
 
     fn is_named_status(&self, path: &FieldPath) -> bool {
@@ -243,7 +247,7 @@ impl Writing<'_> {
             let element = key(item);
             let there = live.into_iter().flatten().find(|live| key(live) == element);
             let below = path.child(element);
-            if there.is_none() && self.directions.way(&below) == self.way {
+            if there.is_none() && self.directions.way(&below) == self.way && !self.evidence.is_gone_by_ignored(&below) {
                 continue;
             }
             merged.extend(self.merge(Some(item), there, view.item(), &below));
@@ -263,15 +267,19 @@ impl Writing<'_> {
     }
 
     fn adds_item(&self, path: &FieldPath) -> bool {
-        self.declared.touches(path) || self.directions.names(path)
+        self.evidence.touches(path) || self.directions.names(path)
     }
 
     fn merge_set(&self, manifest: Option<&Vec<Value>>, live: Option<&Vec<Value>>, path: &FieldPath) -> Option<Value> {
         let element = |item: &Value| Some(path.child(PathElement::Value(Scalar::of(item)?)));
         let written = |item: &Value| element(item).is_some_and(|path| self.directions.way(&path) == self.way);
         let contains = |side: Option<&Vec<Value>>, item: &Value| side.is_some_and(|items| items.contains(item));
-        let mut merged: Vec<Value> =
-            manifest.into_iter().flatten().filter(|item| !written(item) || contains(live, item)).cloned().collect();
+        let mut merged: Vec<Value> = manifest
+            .into_iter()
+            .flatten()
+            .filter(|item| !written(item) || contains(live, item) || self.evidence.is_gone_by_ignored(path))
+            .cloned()
+            .collect();
         for item in live.into_iter().flatten() {
             let adds = element(item).is_some_and(|path| self.adds(item, &path));
             if written(item) && adds && !contains(manifest, item) {
