@@ -1,6 +1,7 @@
 //! Owns changing and removing objects in files that exist. Must never change a byte that it need not, render a document
 //! anew, or hand out bytes that it has not read again and compared.
 
+mod block;
 mod file;
 mod lists;
 mod merge;

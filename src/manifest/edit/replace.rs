@@ -50,7 +50,10 @@ impl Planner<'_> {
     /// The text that takes exactly the place of the old one; `None` when that needs other lines.
     fn on_the_spot(&self, node: &Node, slot: Slot, current: &Value, wanted: &Value) -> Option<String> {
         if slot.flow || self.json {
-            let text = quote::flow(wanted, self.context());
+            let text = match &node.form {
+                Form::Inline(style) if wanted.is_string() => quote::scalar(wanted, Some(*style), self.context()),
+                _ => quote::flow(wanted, self.context()),
+            };
             let is_empty = matches!(node.form, Form::Empty);
             let colon = if slot.after.is_none() { ":" } else { "" };
             return Some(if is_empty { format!("{colon} {text}") } else { text });
@@ -124,48 +127,6 @@ impl Planner<'_> {
                 self.splices.replace(line..last, tail);
             }
         }
-        Some(())
-    }
-
-    /// Puts another text into a block scalar: its indentation, style, final line breaks and comment stay where they can.
-    fn block(&mut self, node: &Node, slot: Slot, (folded, keep): (bool, bool), text: &str) -> Option<()> {
-        let (lines, breaks) = quote::block_lines(text)?;
-        let folded = folded && !lines.iter().any(|line| line.starts_with([' ', '\t']));
-        let line = line_end(self.text, node.start);
-        let header = self.text.get(node.start..line)?.split([' ', '\t']).next()?;
-        let digit = header.chars().find_map(|c| c.to_digit(10)).map(|digit| digit as usize);
-        let body = self.text.get(line..node.end)?;
-        let first = body.lines().find(|line| !line.trim_matches([' ', '\t']).is_empty());
-        let indent = match (digit, first) {
-            (Some(digit), _) => slot.column + digit,
-            (None, Some(first)) => first.len() - first.trim_start_matches(' ').len(),
-            (None, None) => slot.column + self.style.step,
-        };
-        let digit = match indent.checked_sub(slot.column)? {
-            _ if digit.is_none() && !text.starts_with([' ', '\t']) => String::new(),
-            digit @ 1..=9 => digit.to_string(),
-            _ => return None,
-        };
-        let chomp = match breaks {
-            0 => "-",
-            1 if !keep => "",
-            // Without `+` the blank lines that follow did not count until now.
-            _ if !keep => return None,
-            _ => "+",
-        };
-        let mut new = String::new();
-        for (position, line) in lines.iter().enumerate() {
-            self.style.line(line, indent, &mut new);
-            if folded && !line.is_empty() && position + 1 < lines.len() {
-                new.push_str(self.style.eol);
-            }
-        }
-        (1..breaks).for_each(|_| new.push_str(self.style.eol));
-        let new_header = format!("{}{digit}{chomp}", if folded { '>' } else { '|' });
-        if new_header != header {
-            self.splices.replace(node.start..node.start + header.len(), new_header);
-        }
-        self.splices.replace(line..node.end, new);
         Some(())
     }
 }
