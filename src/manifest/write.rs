@@ -13,6 +13,8 @@ pub(super) struct Style {
     pub step: usize,
     /// Columns by which a list's dash is indented from the key above.
     pub list: usize,
+    /// Columns from a dash to what follows it on its line.
+    pub dash: usize,
     /// Line break.
     pub eol: &'static str,
 }
@@ -22,14 +24,15 @@ const LONGEST_KEY: usize = 1000;
 
 impl Style {
     /// As kubectl prints.
-    pub const KUBECTL: Self = Self { step: 2, list: 0, eol: "\n" };
+    pub const KUBECTL: Self = Self { step: 2, list: 0, dash: 2, eol: "\n" };
 
     /// The style that most of a document has.
     pub fn of(text: &str, root: &Node) -> Self {
-        let (mut steps, mut lists) = (Vec::new(), Vec::new());
-        measure(text, root, &mut steps, &mut lists);
+        let mut found = Measures::default();
+        found.take(text, root);
         let eol = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        Self { step: most(&steps).unwrap_or(2).clamp(1, 9), list: most(&lists).unwrap_or(0), eol }
+        let step = most(&found.steps).unwrap_or(2).clamp(1, 9);
+        Self { step, list: most(&found.lists).unwrap_or(0), dash: most(&found.dashes).unwrap_or(2), eol }
     }
 
     /// What follows `key:` or `-`, beginning with a blank or a line break, without a final line break. `column` is that of
@@ -41,36 +44,37 @@ impl Style {
     }
 
     fn write(self, value: &Value, column: usize, dash: bool, out: &mut String) {
+        let gap = " ".repeat(if dash { self.dash - 1 } else { 1 });
         match value {
             Value::Object(map) if !map.is_empty() => {
-                let inner = column + if dash { 2 } else { self.step };
+                let inner = column + if dash { self.dash } else { self.step };
                 for (position, (name, value)) in map.iter().enumerate() {
-                    self.begin(inner, dash && position == 0, out);
+                    self.begin(inner, Some(gap.as_str()).filter(|_| dash && position == 0), out);
                     self.entry(name, value, inner, out);
                 }
             }
             Value::Array(items) if !items.is_empty() => {
-                let inner = column + if dash { 2 } else { self.list };
+                let inner = column + if dash { self.dash } else { self.list };
                 for (position, item) in items.iter().enumerate() {
-                    self.begin(inner, dash && position == 0, out);
+                    self.begin(inner, Some(gap.as_str()).filter(|_| dash && position == 0), out);
                     out.push('-');
                     self.write(item, inner, true, out);
                 }
             }
             Value::String(text) if text.contains('\n') => match self.literal(text, column) {
-                Some(literal) => out.push_str(&literal),
-                None => *out += &format!(" {}", scalar(value, None, Context::Block)),
+                Some(literal) => *out += &format!("{gap}{literal}"),
+                None => *out += &format!("{gap}{}", scalar(value, None, Context::Block)),
             },
-            Value::Object(_) | Value::Array(_) => *out += &format!(" {}", flow(value, Context::Block)),
-            value => *out += &format!(" {}", scalar(value, None, Context::Block)),
+            Value::Object(_) | Value::Array(_) => *out += &format!("{gap}{}", flow(value, Context::Block)),
+            value => *out += &format!("{gap}{}", scalar(value, None, Context::Block)),
         }
     }
 
-    fn begin(self, column: usize, same_line: bool, out: &mut String) {
-        if same_line {
-            out.push(' ');
-        } else {
-            *out += &format!("{}{:column$}", self.eol, "");
+    /// A line, unless it goes on behind a dash.
+    fn begin(self, column: usize, gap: Option<&str>, out: &mut String) {
+        match gap {
+            Some(gap) => out.push_str(gap),
+            None => *out += &format!("{}{:column$}", self.eol, ""),
         }
     }
 
@@ -85,7 +89,7 @@ impl Style {
         self.write(value, column, false, out);
     }
 
-    /// ` |` and the lines below it.
+    /// `|` and the lines below it.
     fn literal(self, text: &str, column: usize) -> Option<String> {
         let (lines, breaks) = block_lines(text)?;
         let chomp = match breaks {
@@ -95,7 +99,7 @@ impl Style {
             _ => return None,
         };
         let indicator = if text.starts_with([' ', '\t']) { self.step.to_string() } else { String::new() };
-        let mut out = format!(" |{indicator}{chomp}");
+        let mut out = format!("|{indicator}{chomp}");
         for line in lines {
             self.line(line, column + self.step, &mut out);
         }
@@ -116,22 +120,40 @@ pub(super) fn column(text: &str, at: usize) -> usize {
     at - line_start(text, at)
 }
 
-fn measure(text: &str, node: &Node, steps: &mut Vec<usize>, lists: &mut Vec<usize>) {
-    match &node.form {
-        Form::Map { flow: false, entries } => {
-            for entry in entries {
-                let below = line_start(text, entry.node.start) > entry.start;
-                let by = column(text, entry.node.start).checked_sub(column(text, entry.start)).filter(|_| below);
-                match (&entry.node.form, by) {
-                    (Form::Map { flow: false, .. }, Some(by)) => steps.push(by),
-                    (Form::List { flow: false, .. }, Some(by)) => lists.push(by),
-                    _ => {}
+/// How far things stand from each other in a document.
+#[derive(Default)]
+struct Measures {
+    steps: Vec<usize>,
+    lists: Vec<usize>,
+    dashes: Vec<usize>,
+}
+
+impl Measures {
+    fn take(&mut self, text: &str, node: &Node) {
+        match &node.form {
+            Form::Map { flow: false, entries } => {
+                for entry in entries {
+                    let below = line_start(text, entry.node.start) > entry.start;
+                    let by = column(text, entry.node.start).checked_sub(column(text, entry.start)).filter(|_| below);
+                    match (&entry.node.form, by) {
+                        (Form::Map { flow: false, .. }, Some(by)) => self.steps.push(by),
+                        (Form::List { flow: false, .. }, Some(by)) => self.lists.push(by),
+                        _ => {}
+                    }
+                    self.take(text, &entry.node);
                 }
-                measure(text, &entry.node, steps, lists);
             }
+            Form::List { flow: false, items } => {
+                for item in items {
+                    let gap = text.get(item.start + 1..item.node.start).unwrap_or_default();
+                    if !gap.is_empty() && gap.len() < 9 && gap.bytes().all(|byte| byte == b' ') {
+                        self.dashes.push(gap.len() + 1);
+                    }
+                    self.take(text, &item.node);
+                }
+            }
+            _ => {}
         }
-        Form::List { flow: false, items } => items.iter().for_each(|item| measure(text, &item.node, steps, lists)),
-        _ => {}
     }
 }
 
