@@ -26,15 +26,19 @@ impl Splices {
     }
 
     /// The text with everything replaced; what is put at one and the same place stands in the order in which it was asked
-    /// for. `None` when two replacements overlap.
+    /// for. `None` when two replacements overlap that are not both removals.
     pub fn apply(mut self, text: &str) -> Option<String> {
         self.0.sort_by_key(|(range, _)| range.start);
         let mut out = String::with_capacity(text.len() + self.0.iter().map(|(_, with)| with.len()).sum::<usize>());
         let mut at = 0;
+        let mut removes = false;
         for (range, with) in &self.0 {
-            out.push_str(text.get(at..range.start)?);
+            // What goes twice goes once.
+            let start = if removes && with.is_empty() { range.start.max(at) } else { range.start };
+            out.push_str(text.get(at..start)?);
             out.push_str(with);
-            at = range.end;
+            at = range.end.max(start);
+            removes = with.is_empty();
         }
         out.push_str(text.get(at..)?);
         Some(out)
