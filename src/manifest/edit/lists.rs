@@ -3,12 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use granit_parser::ScalarStyle;
 use serde_json::Value;
 
 use super::parts::Parts;
 use super::plan::{ListNode, Outcome, Planner};
 use super::splice::{begins_line, lines_start};
-use crate::manifest::quote;
+use crate::manifest::quote::{self, Context};
+use crate::manifest::tree::{Form, Item};
 use crate::manifest::write::column;
 use crate::object::{PathElement, SchemaView};
 
@@ -92,6 +94,22 @@ fn keys(items: &[Value], view: SchemaView<'_>) -> Option<Vec<PathElement>> {
     (distinct.len() == keys.len()).then_some(keys)
 }
 
+/// The quotes in which all texts of a list stand, if one of them needs none: so that a new one stands in them too.
+fn quotes(items: &[Item], values: &[Value]) -> Option<ScalarStyle> {
+    let mut texts = items.iter().zip(values).filter(|(_, value)| value.is_string()).peekable();
+    let style = |item: &Item| match item.node.form {
+        Form::Inline(style @ (ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted)) => Some(style),
+        _ => None,
+    };
+    let quotes = style(texts.peek()?.0)?;
+    let mut bare = false;
+    let all = texts.all(|(item, value)| {
+        bare |= !quote::scalar(value, None, Context::Flow).starts_with('"');
+        style(item) == Some(quotes)
+    });
+    (all && bare).then_some(quotes)
+}
+
 impl Planner<'_> {
     /// Makes the items of a list those that are wanted.
     pub(super) fn list(&mut self, list: &ListNode<'_>, from: &[Value], to: &[Value], view: SchemaView<'_>) -> Outcome {
@@ -120,13 +138,17 @@ impl Planner<'_> {
         if self.is_rewritten(list.flow, list.slot, &parts, &new) {
             return self.replace(list.node, list.slot, &Value::from(from), &new);
         }
+        let quotes = quotes(list.items, from);
         if list.flow {
             let context = self.context();
-            let text = |(behind, value): &(Option<usize>, &Value)| (*behind, quote::flow(value, context));
+            let text = |(behind, value): &(Option<usize>, &Value)| match value {
+                Value::String(_) => (*behind, quote::scalar(value, quotes, context)),
+                _ => (*behind, quote::flow(value, context)),
+            };
             self.flow_parts(list.node, &parts, added.iter().map(text).collect());
         } else {
             self.remove_lines(&parts);
-            added.iter().for_each(|(behind, value)| self.add_item(&parts, *behind, value));
+            added.iter().for_each(|(behind, value)| self.add_item(&parts, *behind, value, quotes));
         }
         let mut value: Vec<Value> = Vec::new();
         let behind =
@@ -141,10 +163,15 @@ impl Planner<'_> {
     }
 
     /// Adds an item to a list in block style.
-    fn add_item(&mut self, parts: &Parts, behind: Option<usize>, value: &Value) {
+    fn add_item(&mut self, parts: &Parts, behind: Option<usize>, value: &Value, quotes: Option<ScalarStyle>) {
         let Some(first) = parts.first().and_then(|first| parts.get(first)) else { return };
         let column = column(self.text, first.start);
-        let text = self.style.after(value, column, true);
+        let text = match value {
+            Value::String(text) if quotes.is_some() && !text.contains('\n') => {
+                format!("{:gap$}{}", "", quote::scalar(value, quotes, Context::Block), gap = self.style.dash - 1)
+            }
+            _ => self.style.after(value, column, true),
+        };
         let eol = self.style.eol;
         match behind.and_then(|behind| parts.get(behind)) {
             Some(part) => self.splices.insert(self.behind(part), format!("{eol}{:column$}-{text}", "")),
