@@ -91,7 +91,7 @@ fn several_changes_at_once_keep_out_of_each_others_way() {
         ("/end", Value::Null),
     ];
     let wanted = format!(
-        "{HEAD}  labels:\n    a: b # c\n    g: h\n  annotations:\n    i: j\ndata:\n  x: y\n  k: |\n    l\n    m\nimmutable: true\n\n"
+        "{HEAD}  labels:\n    a: b # c\n    g: h\n  annotations:\n    i: j\ndata:\n  x: y\n  k: |\n    l\n    m\nimmutable: true\n"
     );
     assert_eq!(edited(&text, &changes), wanted);
 }
