@@ -86,7 +86,7 @@ impl Case {
         if self.change.deletes() {
             let left = manifest::remove(before, &place).map_err(|error| fail(error.to_string()))?;
             self.compare(left.as_deref())?;
-            return others_stay(&file, &place, left.as_deref().unwrap_or_default()).map_err(fail);
+            return self.others_stay(&file, &place, left.as_deref().unwrap_or_default()).map_err(fail);
         }
         let current = manifest::read(before, &place).map_err(|error| fail(error.to_string()))?;
         let wanted = self.change.apply(current).map_err(fail)?;
@@ -119,26 +119,34 @@ impl Case {
         }
     }
 
+    /// After a removal every other object reads as it did, and every other document is there in the same order, but for its
+    /// separator.
+    fn others_stay(&self, file: &ManifestFile, place: &Place, left: &[u8]) -> Result<(), String> {
+        let after = ManifestFile::read(file.path.clone(), left, &Caps::default());
+        let digests = |file: &ManifestFile, but: Option<&Place>| -> Vec<_> {
+            let objects = file.objects.iter().filter(|manifest| Some(&manifest.place) != but);
+            objects.map(|manifest| (manifest.id.clone(), manifest.digest)).collect()
+        };
+        if digests(file, Some(place)) != digests(&after, None) {
+            return Err("another object has changed".to_owned());
+        }
+        let mut rest = std::str::from_utf8(left).unwrap();
+        for document in split(&self.before).iter().filter(|document| !document.is_empty()) {
+            let text = document.text.strip_prefix("---").unwrap_or(document.text).trim();
+            if document.number != place.document as usize {
+                let at = rest.find(text).ok_or_else(|| format!("document {} has changed", document.number))?;
+                rest = &rest[at + text.len()..];
+            }
+        }
+        Ok(())
+    }
+
     fn other_documents_keep_their_bytes(&self, after: &[u8], place: &Place) -> Result<(), String> {
         let (before, after) = (split(&self.before), split(std::str::from_utf8(after).unwrap()));
         let own = place.document as usize;
         let same = before.len() == after.len()
             && before.iter().zip(&after).all(|(before, after)| before.number == own || before.text == after.text);
         if same { Ok(()) } else { Err("another document has changed".to_owned()) }
-    }
-}
-
-/// After a removal every other object reads as it did, in the same order.
-fn others_stay(file: &ManifestFile, place: &Place, left: &[u8]) -> Result<(), String> {
-    let after = ManifestFile::read(file.path.clone(), left, &Caps::default());
-    let digests = |file: &ManifestFile, but: Option<&Place>| -> Vec<_> {
-        let objects = file.objects.iter().filter(|manifest| Some(&manifest.place) != but);
-        objects.map(|manifest| (manifest.id.clone(), manifest.digest)).collect()
-    };
-    if digests(file, Some(place)) == digests(&after, None) {
-        Ok(())
-    } else {
-        Err("another object has changed".to_owned())
     }
 }
 
