@@ -143,3 +143,6 @@ fn rules(value: Option<&Value>, git_path: &str, deletes: DeleteLimit, report: &m
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,6 +162,8 @@ impl Scanner<'_> {
                 return Err(self.fault("`)` is missing"));
             }
             tests
+        } else if self.rest.starts_with(['-', '(']) {
+            return Err(self.fault("positions from the end are not possible"));
         } else if self.eat("=") {
             Step::Value(self.scalar()?)
         } else if self.rest.starts_with(|c: char| c.is_ascii_digit()) {

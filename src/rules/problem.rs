@@ -158,6 +158,27 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The place at a line and column of `text`, which is the value at `value`; `None` when the file does not have the
+    /// text as it is, because it is folded or escaped.
+    pub(super) fn within(&self, value: Mark, text: &str, at: (usize, usize), width: usize) -> Option<Mark> {
+        let (line, column) = at;
+        let start = self.lines.get(value.line.checked_sub(1)?)?;
+        let behind: String = start.chars().skip(value.column.checked_sub(1)?).collect();
+        let quote = usize::from(behind.starts_with(['\'', '"']));
+        let is_plain = !text.contains('\n') && behind.chars().skip(quote).collect::<String>().starts_with(text);
+        if is_plain && line == 1 {
+            return Some(Mark { column: value.column + quote + column - 1, width, ..value });
+        }
+        // A block in literal style: each of its lines stands indented by the same.
+        let wanted = text.lines().nth(line.checked_sub(1)?)?;
+        let row = value.line + line - 1;
+        let indent = self.lines.get(row.checked_sub(1)?)?.strip_suffix(wanted)?;
+        let is_indent = !indent.is_empty() && indent.chars().all(|c| c == ' ');
+        (is_indent && !wanted.is_empty()).then(|| Mark { line: row, column: indent.len() + column, width })
+    }
+}
+
 impl fmt::Debug for Source {
     /// The name only: the text may hold what is masked elsewhere.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

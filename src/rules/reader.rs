@@ -16,7 +16,7 @@ use super::raw::{RawCommit, RawField, RawFile, RawLimits, RawRule};
 
 /// Largest rules file, in bytes: what fits into a ConfigMap.
 pub(super) const MAX_BYTES: usize = 1 << 20;
-/// A file with more problems is something else than a rules file; the rest would only hide the first ones.
+/// A file with more errors, or more warnings, is something else than a rules file; the rest would hide the first ones.
 const MAX_PROBLEMS: usize = 100;
 
 /// Everything that was found so far.
@@ -24,13 +24,15 @@ pub(super) struct Report {
     pub(super) source: Source,
     positions: Positions,
     pub(super) problems: Vec<Problem>,
+    /// How many transforms were compiled.
+    pub(super) transforms: usize,
     /// The keys of each section: making a schema for every rule would cost more than all the rest.
     keys: HashMap<TypeId, Rc<[String]>>,
 }
 
 impl Report {
     fn new(source: Source, positions: Positions) -> Self {
-        Self { source, positions, problems: Vec::new(), keys: HashMap::new() }
+        Self { source, positions, problems: Vec::new(), transforms: 0, keys: HashMap::new() }
     }
 
     fn keys_of<T: JsonSchema + 'static>(&mut self) -> Rc<[String]> {
@@ -38,9 +40,14 @@ impl Report {
     }
 
     fn add(&mut self, level: Level, mark: Mark, fault: Fault) {
-        if self.problems.len() < MAX_PROBLEMS {
+        if !self.is_full(level) {
             self.problems.push(self.source.problem(level, mark, fault));
         }
+    }
+
+    /// Each level for itself: warnings must never crowd out the error for which the file is not taken.
+    fn is_full(&self, level: Level) -> bool {
+        self.problems.iter().filter(|problem| problem.level == level).count() >= MAX_PROBLEMS
     }
 
     /// An error of a key: it is unknown, missing its fellow, or in the wrong place.
@@ -51,6 +58,20 @@ impl Report {
     /// An error of a value.
     pub(super) fn value(&mut self, path: &[Step], fault: Fault) {
         self.add(Level::Error, self.positions.value(path), fault);
+    }
+
+    /// An error inside a text value: at this line and column of the text, if it stands in the file as it is.
+    pub(super) fn within(&mut self, path: &[Step], text: &str, at: Option<(usize, usize)>, width: usize, fault: Fault) {
+        let mark = self.positions.value(path);
+        let inner = at.and_then(|at| self.source.within(mark, text, at, width));
+        let fault = match (inner, at) {
+            (None, Some((line, column))) if line > 1 || column > 1 => {
+                let place = if text.trim_end().contains('\n') { format!("line {line}, ") } else { String::new() };
+                Fault { message: format!("{} ({place}column {column} of the text)", fault.message), ..fault }
+            }
+            _ => fault,
+        };
+        self.add(Level::Error, inner.unwrap_or(mark), fault);
     }
 
     /// A warning about a key.
@@ -158,7 +179,7 @@ where
     let known = report.keys_of::<T>();
     let mut good = Mapping::new();
     for (key, value) in entries {
-        if report.problems.len() >= MAX_PROBLEMS {
+        if report.is_full(Level::Error) {
             break;
         }
         let Some(name) = key.as_str().filter(|name| known.iter().any(|known| known == name)) else {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::object::{Kind, ObjectId, Scalar};
 
+use super::expression::Source;
 use super::filter::{self, Step};
 use super::naming::{NAMES, PathError, Subject, allow};
 use super::notation;
@@ -56,6 +57,14 @@ impl Target {
         };
         let path = PathTemplate::parse(path, folder)?;
         Ok(Self::File { path, at: PointerTemplate::parse(at)? })
+    }
+
+    /// Whether objects of different names are written to different places.
+    pub(super) fn tells_names_apart(&self) -> bool {
+        match self {
+            Self::Here(_) => true,
+            Self::File { path, at } => path.tells_names_apart() || at.tells_names_apart(),
+        }
     }
 
     /// The path, in whichever document.
@@ -229,8 +238,8 @@ impl PointerTemplate {
     }
 
     /// Whether objects of different names have different places.
-    pub(super) fn tells_names_apart(&self) -> bool {
-        let is_name = |source: &super::expression::Source| *source == super::expression::Source::Field(".Name");
+    fn tells_names_apart(&self) -> bool {
+        let is_name = |source: &Source| *source == Source::Field(".Name");
         let asks = |parts: &Vec<Part>| parts.iter().filter_map(Part::value).any(|expression| expression.asks(&is_name));
         self.steps.iter().any(|place| match place {
             Place::Key(parts) => asks(parts),

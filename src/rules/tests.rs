@@ -141,6 +141,14 @@ fn every_error_shows_its_place_and_what_to_do() {
         "gitUrl: git@h:x\nrules:\n- syncTo: git\n  apiGroups: [apps/v1, core]\n  resources: [deployments/scale]\n",
         "gitUrl: 'https://h /x'\ngitPath: /x\nbranch: refs/heads/main\nrules: []\n",
         "gitUrl: git@h:x\ncommit: {name: 'a <b>', message: '{{ .Sumary }}'}\nlimits: {fileBytes: 4MB}\nrules: []\n",
+        // Fields and formats.
+        "gitUrl: git@h:x\nrules:\n- syncTo: git\n  fields:\n  - path: spec/paused\n    transfrom: value\n    to: values.yaml\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: git\n  transform: value\n  fields: .spec.replicas\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: git\n  fields:\n  - {path: /spec/x, transform: 'vale + 1'}\n  - {path: /spec/y, transform: 'value +'}\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: kubernetes\n  fields:\n  - path: /spec/x\n    to: values.yaml#/x\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: git\n  format: kustomize\n  strategy: replace\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: git\n  format: kustomize-patch\n  strategy: json-merge\n",
+        "gitUrl: git@h:x\ncommitsPerHour: 0\nminPushInterval: 5\nrules:\n- syncTo: git\n  path: '{{ .Labels.a/b }}.yaml'\n",
         // YAML.
         "",
         "# nothing\n",
@@ -177,6 +185,16 @@ fn a_hostile_file_is_refused_in_bounded_time_and_space() {
         let problems = load(&text, "f").unwrap_err();
         assert!(!problems.0.is_empty() && problems.0.len() <= 100, "{}", problems.0.len());
     }
+}
+
+#[test]
+fn countless_warnings_do_not_hide_an_error() {
+    let idle = "- {syncTo: kubernetes, secrets: plain}\n".repeat(200);
+    for error in ["- {syncTo: gti}\n", "- {syncTo: git, unknown: x}\n", "- {names: [a]}\n"] {
+        let problems = load(&format!("rules:\n{idle}{error}"), "f").unwrap_err();
+        assert_eq!((problems.0.len(), problems.0[0].line), (1, 202), "{problems}");
+    }
+    assert_eq!(load(&format!("rules:\n{idle}"), "f").unwrap().warnings.len(), 100);
 }
 
 #[test]

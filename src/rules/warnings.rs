@@ -8,12 +8,14 @@ use super::position::Step;
 use super::problem::Fault;
 use super::reader::Report;
 use super::rule::{Rule, Selection};
+use super::target::Target;
 
 /// Rules that are compared with each other; the time grows with the square, and a file of 1 MiB holds many thousand.
 const COMPARED: usize = 1000;
 
 /// Adds the warnings about a whole set of rules.
 pub(super) fn warn(rules: &[Rule], report: &mut Report) {
+    warn_of_shared_targets(rules, report);
     let mut names: HashMap<&str, usize> = HashMap::new();
     for (position, rule) in rules.iter().enumerate().take(COMPARED) {
         let path = [Step::key("rules"), Step::Item(position)];
@@ -29,6 +31,23 @@ pub(super) fn warn(rules: &[Rule], report: &mut Report) {
         if let Some(winner) = earlier.iter().find(|earlier| covers(earlier, rule)) {
             let fault = Fault::new(format!("rule {} can never win: rule {} covers all of it", rule.name, winner.name));
             report.warn(&path, fault.hint(format!("put it before rule {}", winner.name)));
+        }
+    }
+}
+
+/// Warns of two rules that write to one place of one file, whatever they select.
+fn warn_of_shared_targets(rules: &[Rule], report: &mut Report) {
+    let mut seen: Vec<(&Rule, &Target)> = Vec::new();
+    for rule in rules {
+        for field in &rule.fields {
+            let Some(to) = field.to.as_ref().filter(|to| !to.tells_names_apart()) else { continue };
+            if let Some((first, _)) = seen.iter().find(|(first, twin)| first.index != rule.index && *twin == to) {
+                let path = [Step::key("rules"), Step::Item(rule.index), Step::key("fields")];
+                let fault = Fault::new(format!("rule {} writes to `{to}` too", first.name));
+                report.warn(&path, fault.hint("one would overwrite the other: give each its own place"));
+            } else if seen.len() < COMPARED {
+                seen.push((rule, to));
+            }
         }
     }
 }
@@ -121,6 +140,18 @@ mod tests {
         ] {
             assert_eq!(warnings(first, second), [] as [&str; 0], "{first} | {second}");
         }
+    }
+
+    #[test]
+    fn two_rules_that_write_to_one_place_are_warned_of() {
+        let rule =
+            |name: &str, to: &str| format!("names: [{name}], syncTo: git, fields: [{{path: /spec/x, to: '{to}'}}]");
+        let found = warnings(&rule("a", "v.yaml#/x"), &rule("b", "v.yaml#.x"));
+        assert_eq!(found, ["4: rule rule-1 writes to `v.yaml#.x` too"]);
+        assert_eq!(warnings(&rule("a", "v.yaml#/x"), &rule("b", "v.yaml#/y")), [] as [&str; 0]);
+        let named = "v.yaml#/{{ .Name }}";
+        assert_eq!(warnings(&rule("a", named), &rule("b", named)), [] as [&str; 0]);
+        assert_eq!(warnings(&rule("a", "/data/x"), &rule("b", "/data/x")), [] as [&str; 0]);
     }
 
     #[test]

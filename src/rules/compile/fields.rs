@@ -12,6 +12,11 @@ use super::super::reader::{Report, describe, section};
 use super::super::target::Target;
 use super::super::transform::Transform;
 
+/// Entries that are compared with each other; the time grows with the square.
+const COMPARED: usize = 1000;
+/// Most transforms in one file: to compile one takes milliseconds.
+const TRANSFORMS: usize = 500;
+
 /// The fields of a rule: `fields`, which say more, stand before `filters`.
 pub(super) fn fields(
     raw: &RawRule,
@@ -63,7 +68,7 @@ fn field(item: &Value, at: &[Step], sync_to: Option<Direction>, git_path: &str, 
         report.value(at, fault.hint("add path: .spec.replicas, or whichever field it is about"));
     }
     let filter = raw.path.as_deref().and_then(|text| filter(text, &here("path"), report));
-    let transform = raw.transform.as_deref().and_then(|text| report.take(&here("transform"), Transform::parse(text)));
+    let transform = raw.transform.as_deref().and_then(|text| transform(text, &here("transform"), report));
     let to = raw.to.as_deref().and_then(|text| report.take(&here("to"), Target::parse(text, git_path)));
     if let Some(sync_to) = sync_to.filter(|sync_to| *sync_to != Direction::Git) {
         for name in ["transform", "to"].into_iter().filter(|name| keys.contains_key(*name)) {
@@ -84,8 +89,25 @@ fn field(item: &Value, at: &[Step], sync_to: Option<Direction>, git_path: &str, 
     Some(Field { filter, transform, to })
 }
 
+fn transform(text: &str, at: &[Step], report: &mut Report) -> Option<Transform> {
+    report.transforms += 1;
+    if report.transforms > TRANSFORMS {
+        let fault = Fault::new(format!("a rules file has at most {TRANSFORMS} transforms"));
+        report.value(at, fault.hint("name more fields by one path, or use more instances"));
+        return None;
+    }
+    match Transform::compile(text) {
+        Ok(transform) => Some(transform),
+        Err(refusal) => {
+            report.within(at, text, refusal.at, refusal.width, refusal.fault);
+            None
+        }
+    }
+}
+
 /// Warns of what the entry does not do, given those before it.
 fn warn(field: &Field, earlier: &[Field], raw: &RawRule, at: &[Step], report: &mut Report) {
+    let earlier = earlier.get(..COMPARED).unwrap_or(earlier);
     if let Some(winner) = earlier.iter().find(|earlier| earlier.filter.covers(&field.filter)) {
         let fault = Fault::new(format!("`{}` can never decide: `{}` before it covers it", field.filter, winner.filter));
         report.warn(at, fault.hint("put the narrower entry first"));
@@ -97,11 +119,7 @@ fn warn(field: &Field, earlier: &[Field], raw: &RawRule, at: &[Step], report: &m
         report.warn(&here, fault.hint("one would overwrite the other: give each its own place"));
     }
     let one_object = raw.names.is_some() || raw.labels.is_some();
-    if let Target::File { path, at } = to
-        && !one_object
-        && !path.tells_names_apart()
-        && !at.tells_names_apart()
-    {
+    if !one_object && !to.tells_names_apart() {
         let fault = Fault::new(format!("every object that the rule selects is written to `{to}`"));
         report.warn(&here, fault.hint("add {{ .Name }}, or limit the rule with `names`"));
     }
