@@ -73,6 +73,19 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_of_fields_is_a_text_or_a_map_with_its_path() {
+        let schema = json_schema();
+        let entry = schema["$defs"]["Rule"]["properties"]["fields"]["items"].to_string();
+        assert!(entry.contains("\"string\"") && entry.contains("#/$defs/Field"), "{entry}");
+        let field = &schema["$defs"]["Field"];
+        assert_eq!((&field["required"], &field["additionalProperties"]), (&serde_json::json!(["path"]), &false.into()));
+        let formats = schema["$defs"]["Rule"]["properties"]["format"].to_string();
+        for (name, _) in super::super::Format::ALL {
+            assert!(formats.contains(&format!("\"{name}\"")), "{formats}");
+        }
+    }
+
+    #[test]
     fn the_example_names_every_key() {
         let example = include_str!("../../config.example.yaml");
         let mut found = Vec::new();

@@ -20,7 +20,7 @@ mod values;
 const LONGEST: usize = 4096;
 /// Stack of the thread that compiles: a parser is recursive, and its depth is the author's.
 const STACK: usize = 64 << 20;
-/// Deepest expression that is evaluated on the caller's stack: a level takes 2 KiB, without optimisation 70.
+/// Deepest expression that is evaluated on the caller's stack: without optimisation a level takes about 70 KiB.
 const SHALLOW: usize = 8;
 /// Stack of the thread that evaluates a deeper one.
 const DEEP_STACK: usize = 8 << 20;
