@@ -197,7 +197,7 @@ pub(super) struct RawField {
     pub(super) to: Option<String>,
 }
 
-/// An entry of `fields`, for the schema only.
+/// A field that the rule carries: its path, or a map that also says how it is carried.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
 #[allow(dead_code, reason = "describes what is read by hand, so that each wrong entry is answered by itself")]
