@@ -3,8 +3,11 @@
 
 mod block;
 mod file;
+mod flow;
+mod json;
 mod lists;
 mod merge;
+mod pairs;
 mod parts;
 mod plan;
 mod remove;
@@ -172,14 +175,27 @@ impl Draft<'_> {
 
 /// Applies what was planned, and reads the result again.
 fn finish(file: &File<'_>, place: &Place, (planner, value): (Planner<'_>, Value)) -> Result<Edited, Why> {
-    let Planner { text, tree, splices, skipped, .. } = planner;
+    let Planner { text, tree, splices, skipped, json, .. } = planner;
     if splices.is_empty() {
         return Ok(Edited { bytes: file.bytes.to_vec(), skipped });
     }
     let new = splices.apply(text).ok_or(Why::Wrong("the same bytes twice"))?;
+    // A YAML reader takes a comma that JSON does not.
+    if json.is_some() && is_json(text) && !is_json(&new) {
+        return Err(Why::Wrong("the document into one that is no JSON"));
+    }
     let mut expected = tree.value.clone();
     *item_of_mut(&mut expected, &place.item).ok_or(Why::Gone)? = value;
+    // A file that had no final line break gets none, unless a text needs it.
+    let stripped = new.strip_suffix('\n').filter(|_| !text.ends_with('\n'));
+    if let Some(Ok(bytes)) = stripped.map(|new| file.with(new.strip_suffix('\r').unwrap_or(new), &expected)) {
+        return Ok(Edited { bytes, skipped });
+    }
     Ok(Edited { bytes: file.with(&new, &expected)?, skipped })
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 fn refuse(place: &Place, why: Why) -> Refusal {

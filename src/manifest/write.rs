@@ -13,7 +13,7 @@ pub(super) struct Style {
     pub step: usize,
     /// Columns by which a list's dash is indented from the key above.
     pub list: usize,
-    /// Columns from a dash to what follows it on its line.
+    /// Columns from a dash to what it begins.
     pub dash: usize,
     /// Line break.
     pub eol: &'static str,
@@ -28,11 +28,20 @@ impl Style {
 
     /// The style that most of a document has.
     pub fn of(text: &str, root: &Node) -> Self {
-        let mut found = Measures::default();
-        found.take(text, root);
         let eol = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        let step = most(&found.steps).unwrap_or(2).clamp(1, 9);
-        Self { step, list: most(&found.lists).unwrap_or(0), dash: most(&found.dashes).unwrap_or(2), eol }
+        Self { eol, ..Self::KUBECTL }.near(text, root)
+    }
+
+    /// The style that most of a node has; as it is in all that the node does not tell.
+    pub fn near(self, text: &str, node: &Node) -> Self {
+        let mut found = Measures::default();
+        found.take(text, node);
+        Self {
+            step: most(&found.steps).map_or(self.step, |step| step.clamp(1, 9)),
+            list: most(&found.lists).unwrap_or(self.list),
+            dash: most(&found.dashes).map_or(self.dash, |dash| dash.clamp(2, 9)),
+            ..self
+        }
     }
 
     /// What follows `key:` or `-`, beginning with a blank or a line break, without a final line break. `column` is that of
@@ -44,37 +53,42 @@ impl Style {
     }
 
     fn write(self, value: &Value, column: usize, dash: bool, out: &mut String) {
-        let gap = " ".repeat(if dash { self.dash - 1 } else { 1 });
         match value {
             Value::Object(map) if !map.is_empty() => {
                 let inner = column + if dash { self.dash } else { self.step };
                 for (position, (name, value)) in map.iter().enumerate() {
-                    self.begin(inner, Some(gap.as_str()).filter(|_| dash && position == 0), out);
+                    self.begin(inner, dash && position == 0, out);
                     self.entry(name, value, inner, out);
                 }
             }
             Value::Array(items) if !items.is_empty() => {
                 let inner = column + if dash { self.dash } else { self.list };
                 for (position, item) in items.iter().enumerate() {
-                    self.begin(inner, Some(gap.as_str()).filter(|_| dash && position == 0), out);
+                    self.begin(inner, dash && position == 0, out);
                     out.push('-');
                     self.write(item, inner, true, out);
                 }
             }
             Value::String(text) if text.contains('\n') => match self.literal(text, column) {
-                Some(literal) => *out += &format!("{gap}{literal}"),
-                None => *out += &format!("{gap}{}", scalar(value, None, Context::Block)),
+                Some(literal) => out.push_str(&literal),
+                None => self.beside(&scalar(value, None, Context::Block), dash, out),
             },
-            Value::Object(_) | Value::Array(_) => *out += &format!("{gap}{}", flow(value, Context::Block)),
-            value => *out += &format!("{gap}{}", scalar(value, None, Context::Block)),
+            Value::Object(_) | Value::Array(_) => self.beside(&flow(value, Context::Block), dash, out),
+            value => self.beside(&scalar(value, None, Context::Block), dash, out),
         }
     }
 
-    /// A line, unless it goes on behind a dash.
-    fn begin(self, column: usize, gap: Option<&str>, out: &mut String) {
-        match gap {
-            Some(gap) => out.push_str(gap),
-            None => *out += &format!("{}{:column$}", self.eol, ""),
+    /// Something on the line of its key or dash.
+    fn beside(self, text: &str, dash: bool, out: &mut String) {
+        let blanks = if dash { self.dash - 1 } else { 1 };
+        *out += &format!("{:blanks$}{text}", "");
+    }
+
+    fn begin(self, column: usize, same_line: bool, out: &mut String) {
+        if same_line {
+            self.beside("", true, out);
+        } else {
+            *out += &format!("{}{:column$}", self.eol, "");
         }
     }
 
@@ -89,7 +103,7 @@ impl Style {
         self.write(value, column, false, out);
     }
 
-    /// `|` and the lines below it.
+    /// ` |` and the lines below it.
     fn literal(self, text: &str, column: usize) -> Option<String> {
         let (lines, breaks) = block_lines(text)?;
         let chomp = match breaks {
@@ -99,7 +113,7 @@ impl Style {
             _ => return None,
         };
         let indicator = if text.starts_with([' ', '\t']) { self.step.to_string() } else { String::new() };
-        let mut out = format!("|{indicator}{chomp}");
+        let mut out = format!(" |{indicator}{chomp}");
         for line in lines {
             self.line(line, column + self.step, &mut out);
         }
@@ -120,7 +134,7 @@ pub(super) fn column(text: &str, at: usize) -> usize {
     at - line_start(text, at)
 }
 
-/// How far things stand from each other in a document.
+/// By how much parts of a document are indented.
 #[derive(Default)]
 struct Measures {
     steps: Vec<usize>,
@@ -145,9 +159,9 @@ impl Measures {
             }
             Form::List { flow: false, items } => {
                 for item in items {
-                    let gap = text.get(item.start + 1..item.node.start).unwrap_or_default();
-                    if !gap.is_empty() && gap.len() < 9 && gap.bytes().all(|byte| byte == b' ') {
-                        self.dashes.push(gap.len() + 1);
+                    let on_line = text.get(item.start + 1..item.node.start).is_some_and(|gap| gap.trim_matches(' ').is_empty());
+                    if on_line && item.node.start > item.start + 1 {
+                        self.dashes.push(item.node.start - item.start);
                     }
                     self.take(text, &item.node);
                 }

@@ -128,7 +128,7 @@ fn position(items: &[Value], step: &str) -> Option<usize> {
     let (key, wanted) = step.split_once('=').unwrap_or(("name", step));
     items.iter().position(|item| match item.get(key) {
         Some(Value::String(text)) => text == wanted,
-        Some(other) => other.to_string() == wanted,
+        Some(other) => format!("{other}") == wanted,
         None => item.as_str() == Some(wanted),
     })
 }

@@ -1,14 +1,14 @@
-//! Owns putting another text into a block scalar. Must never touch a line of it that says the same as before.
+//! Owns putting another text into a block scalar. Must never wrap a line anew that did not change.
 
 use super::plan::{Planner, Slot};
 use crate::manifest::quote;
 use crate::manifest::tree::{Node, line_end};
 
 impl Planner<'_> {
-    /// Puts another text into a block scalar: its indentation, style, final line breaks and comment stay where they can.
+    /// Puts another text into a block scalar: its indentation, style, wrapping, final line breaks and comment stay where
+    /// they can.
     pub(super) fn block(&mut self, node: &Node, slot: Slot, (folded, keep): (bool, bool), text: &str) -> Option<()> {
         let (lines, breaks) = quote::block_lines(text)?;
-        let stays_folded = folded && !lines.iter().any(|line| line.starts_with([' ', '\t']));
         let line = line_end(self.text, node.start);
         let header = self.text.get(node.start..line)?.split([' ', '\t']).next()?;
         let digit = header.chars().find_map(|c| c.to_digit(10)).map(|digit| digit as usize);
@@ -31,120 +31,156 @@ impl Planner<'_> {
             _ if !keep => return None,
             _ => "+",
         };
-        let new_header = format!("{}{digit}{chomp}", if stays_folded { '>' } else { '|' });
+        let mut new = String::new();
+        if folded {
+            let old: Vec<&str> = body.lines().skip(1).map(|line| line.get(indent..).unwrap_or_default()).collect();
+            fold(&old, &lines).iter().for_each(|line| self.style.line(line, indent, &mut new));
+        } else {
+            let old: Vec<&str> = body.lines().skip(1).collect();
+            self.literal(&old, &lines, indent, &mut new);
+        }
+        (1..breaks).for_each(|_| new.push_str(self.style.eol));
+        let new_header = format!("{}{digit}{chomp}", if folded { '>' } else { '|' });
         if new_header != header {
             self.splices.replace(node.start..node.start + header.len(), new_header);
         }
-        // What follows the header's line break; blank lines at the end are counted, not said.
-        let old: Vec<&str> = body.trim_end_matches([' ', '\t', '\r', '\n']).lines().skip(1).collect();
-        let old = match (folded, stays_folded) {
-            (false, _) => Some(old.into_iter().map(|line| Said::line(line, indent)).collect()),
-            (true, true) => folded_lines(&old, indent),
-            (true, false) => None,
-        };
-        let mut new = self.block_body(&lines, &old.unwrap_or_default(), indent, stays_folded);
-        (1..breaks).for_each(|_| new.push_str(self.style.eol));
         self.splices.replace(line..node.end, new);
         Some(())
     }
 
-    /// The lines of a text, each after a line break; those that are said at the start and at the end of `old` stay as they
-    /// are written there.
-    fn block_body(&self, lines: &[&str], old: &[Said<'_>], indent: usize, folded: bool) -> String {
-        let head = lines.iter().zip(old).take_while(|(line, said)| said.is(line)).count();
-        let most = lines.len().min(old.len()) - head;
-        let tail = lines.iter().rev().zip(old.iter().rev()).take(most).take_while(|(line, said)| said.is(line)).count();
-        // One paragraph in the place of one: those of its lines stay that did not change.
-        let one = (folded && lines.len() == old.len() && head + tail + 1 == lines.len()).then_some(head);
-        let mut new = String::new();
+    /// The lines of a literal scalar; those at its start and end that say the same stay as they are written, with the blanks
+    /// that no text has.
+    fn literal(&self, old: &[&str], lines: &[&str], indent: usize, new: &mut String) {
+        let is = |(old, line): &(&&str, &&str)| old.get(indent..).unwrap_or_default() == **line;
+        let head = old.iter().zip(lines).take_while(is).count();
+        let rest = old.len().min(lines.len()) - head;
+        let tail = old.iter().rev().zip(lines.iter().rev()).take(rest).take_while(is).count();
         for (position, line) in lines.iter().enumerate() {
-            let same = if position < head {
-                old.get(position)
-            } else {
-                (lines.len() - position <= tail).then(|| old.get(position + old.len() - lines.len())).flatten()
+            let written = match position {
+                _ if position < head => old.get(position),
+                _ if position + tail >= lines.len() => old.get(position + old.len() - lines.len()),
+                _ => None,
             };
-            let changed = one.filter(|one| *one == position).and_then(|one| old.get(one));
-            match (same, changed) {
-                (Some(said), _) => said.written.iter().for_each(|line| {
-                    new.push_str(self.style.eol);
-                    new.push_str(line);
-                }),
-                (None, Some(said)) => {
-                    said.reflow(line).iter().for_each(|line| self.style.line(line, indent, &mut new));
-                }
-                (None, None) => self.style.line(line, indent, &mut new),
-            }
-            if folded && !line.is_empty() && position + 1 < lines.len() {
-                new.push_str(self.style.eol);
+            match written {
+                Some(written) => *new += &format!("{}{written}", self.style.eol),
+                None => self.style.line(line, indent, new),
             }
         }
-        new
     }
 }
 
-/// One line of a block scalar's text, and the lines of the file that say it.
-struct Said<'t> {
-    written: Vec<&'t str>,
-    indent: usize,
+/// Characters that a line may have wherever lines are wrapped: a few short ones do not tell where somebody wraps.
+const NARROWEST: usize = 60;
+
+/// The lines of a folded scalar that says `new`, one line of the text each, wrapped as in `old` where that stays.
+fn fold(old: &[&str], new: &[&str]) -> Vec<String> {
+    let old = paragraphs(old);
+    let texts: Vec<String> = old.iter().map(|lines| lines.join(" ")).collect();
+    let full: Vec<&str> = new.iter().copied().filter(|line| !line.is_empty()).collect();
+    let head = texts.iter().zip(&full).take_while(|(old, new)| old == *new).count();
+    let rest = texts.len().min(full.len()) - head;
+    let tail = texts.iter().rev().zip(full.iter().rev()).take(rest).take_while(|(old, new)| old == *new).count();
+    let was = |position: usize| match position {
+        _ if position + tail >= full.len() => old.get(position + old.len() - full.len()),
+        _ if position + tail < old.len() => old.get(position),
+        _ => None,
+    };
+    let is_wrapped = old.iter().any(|lines| lines.len() > 1);
+    let width = old.iter().flatten().map(|line| line.chars().count()).max().filter(|_| is_wrapped);
+    let width = width.map(|width| width.max(NARROWEST));
+    let mut out = Vec::new();
+    let mut position = 0;
+    for (number, line) in new.iter().enumerate() {
+        if line.is_empty() {
+            out.push(String::new());
+            continue;
+        }
+        wrap(was(position).map_or(&[], Vec::as_slice), line, width, &mut out);
+        position += 1;
+        // Between lines of which one is indented a line break is a line break; between others it is a blank.
+        let next = new.get(number + 1..).and_then(|rest| rest.iter().find(|line| !line.is_empty()));
+        if next.is_some_and(|next| !is_indented(line) && !is_indented(next)) {
+            out.push(String::new());
+        }
+    }
+    out
 }
 
-impl<'t> Said<'t> {
-    fn line(written: &'t str, indent: usize) -> Self {
-        Self { written: vec![written], indent }
-    }
-
-    fn parts(&self) -> impl DoubleEndedIterator<Item = &'t str> {
-        self.written.iter().map(|line| line.get(self.indent..).unwrap_or_default())
-    }
-
-    fn is(&self, line: &str) -> bool {
-        self.parts().collect::<Vec<_>>().join(" ") == line
-    }
-
-    /// The lines of another paragraph in the place of this one: those at its start and end that say the same stay.
-    fn reflow<'n>(&self, line: &'n str) -> Vec<&'n str> {
-        let (mut head, mut tail, mut rest) = (Vec::new(), Vec::new(), line);
-        for part in self.parts() {
-            let Some(after) = rest.strip_prefix(part).and_then(|after| after.strip_prefix(' ')) else { break };
-            head.push(rest.get(..part.len()).unwrap_or_default());
-            rest = after;
-        }
-        for part in self.parts().rev() {
-            let Some(before) = rest.strip_suffix(part).and_then(|before| before.strip_suffix(' ')) else { break };
-            tail.push(rest.get(before.len() + 1..).unwrap_or_default());
-            rest = before;
-        }
-        head.push(rest);
-        head.extend(tail.into_iter().rev());
-        // A line that is blank, or begins or ends with one, would be read in another way.
-        if head.iter().any(|line| line.is_empty() || line.starts_with([' ', '\t']) || line.ends_with([' ', '\t'])) {
-            vec![line]
-        } else {
-            head
-        }
-    }
-}
-
-/// The paragraphs of a folded block scalar; `None` when some of its lines are not folded.
-fn folded_lines<'t>(lines: &[&'t str], indent: usize) -> Option<Vec<Said<'t>>> {
-    let mut found: Vec<Said<'t>> = Vec::new();
-    let mut blank = 1;
+/// The lines of a folded scalar that make one line of its text each.
+fn paragraphs<'t>(lines: &[&'t str]) -> Vec<Vec<&'t str>> {
+    let mut found: Vec<Vec<&str>> = Vec::new();
+    let mut goes_on = false;
     for line in lines {
-        let text = line.get(indent..).unwrap_or_default();
-        if line.trim_matches([' ', '\t']).is_empty() {
-            // The first line break only ends the line before.
-            if blank > 0 {
-                found.push(Said::line("", indent));
+        let is_blank = line.trim_matches([' ', '\t']).is_empty();
+        match found.last_mut().filter(|_| goes_on && !is_indented(line)) {
+            _ if is_blank => {}
+            Some(last) => last.push(line),
+            None => found.push(vec![line]),
+        }
+        goes_on = !is_blank && !is_indented(line);
+    }
+    found
+}
+
+fn is_indented(line: &str) -> bool {
+    line.starts_with([' ', '\t'])
+}
+
+/// Wraps a line: what begins or ends as before keeps its lines, the rest is filled up to `width` characters.
+fn wrap(old: &[&str], new: &str, width: Option<usize>, out: &mut Vec<String>) {
+    if is_indented(new) {
+        out.push(new.to_owned());
+        return;
+    }
+    let mut rest = new;
+    let mut head = 0;
+    for line in old {
+        match rest.strip_prefix(line) {
+            Some("") if head + 1 < old.len() => break,
+            Some(after) if after.is_empty() || starts_word(after) => {
+                out.push((*line).to_owned());
+                rest = after.strip_prefix(' ').unwrap_or_default();
+                head += 1;
             }
-            blank += 1;
-        } else if text.starts_with([' ', '\t']) {
-            return None;
-        } else if blank == 0 {
-            found.last_mut()?.written.push(line);
-        } else {
-            found.push(Said::line(line, indent));
-            blank = 0;
+            _ => break,
         }
     }
-    Some(found)
+    let mut tail = Vec::new();
+    for line in old.get(head..).unwrap_or_default().iter().rev() {
+        match rest.strip_suffix(line) {
+            Some(before) if before.ends_with(' ') && !before.trim_end_matches(' ').is_empty() && !before.ends_with("  ") && !before.ends_with("\t ") => {
+                tail.push((*line).to_owned());
+                rest = before.strip_suffix(' ').unwrap_or(before);
+            }
+            _ => break,
+        }
+    }
+    while !rest.is_empty() {
+        let at = width.and_then(|width| break_at(rest, width)).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(at);
+        out.push(line.to_owned());
+        rest = after.strip_prefix(' ').unwrap_or(after);
+    }
+    tail.reverse();
+    out.append(&mut tail);
+}
+
+/// Whether a text goes on with one blank and a word.
+fn starts_word(text: &str) -> bool {
+    text.strip_prefix(' ').is_some_and(|word| !word.is_empty() && !word.starts_with([' ', '\t']))
+}
+
+/// The last single blank within `width` characters, or the first behind; `None` where the whole text fits.
+fn break_at(text: &str, width: usize) -> Option<usize> {
+    if text.chars().count() <= width {
+        return None;
+    }
+    let limit = text.char_indices().nth(width).map_or(text.len(), |(at, _)| at);
+    let is_single = |at: &usize| {
+        let before = text.get(..*at).is_some_and(|before| !before.is_empty() && !before.ends_with([' ', '\t']));
+        before && text.get(*at..).is_some_and(starts_word)
+    };
+    let blanks: Vec<usize> = text.match_indices(' ').map(|(at, _)| at).filter(is_single).collect();
+    let within = blanks.iter().rev().find(|at| **at <= limit);
+    within.or_else(|| blanks.first()).copied()
 }

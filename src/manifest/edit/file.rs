@@ -44,19 +44,11 @@ impl<'t> File<'t> {
     /// The file with another body in the document, read again: it has to say what is expected, and every other document
     /// has to be there as it was.
     pub fn with(&self, body: &str, expected: &Value) -> Result<Vec<u8>, Why> {
-        let after = self.bytes.get(self.extent.span.end..).unwrap_or_default();
-        // Where the last lines go, the one above them gets no line break that the file did not end with.
-        let unended = body.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-        match unended.filter(|_| after.is_empty() && !self.body.ends_with('\n')) {
-            Some(unended) => self.checked(unended, after, expected).or_else(|_| self.checked(body, after, expected)),
-            None => self.checked(body, after, expected),
-        }
-    }
-
-    fn checked(&self, body: &str, after: &[u8], expected: &Value) -> Result<Vec<u8>, Why> {
+        let span = &self.extent.span;
         let before = self.bytes.get(..self.begin).unwrap_or_default();
+        let after = self.bytes.get(span.end..).unwrap_or_default();
         let new = [before, body.as_bytes(), after].concat();
-        let document = new.get(self.extent.span.start..self.begin + body.len()).unwrap_or_default();
+        let document = new.get(span.start..self.begin + body.len()).unwrap_or_default();
         if !self.extent.holds(document, after.is_empty()) {
             return Err(Why::Wrong("other documents"));
         }

@@ -1,16 +1,15 @@
-//! Owns which item of a list becomes which: by the keys of the schema, by value in a set, by position elsewhere. Must never
-//! take another order of a keyed list or a set for a change.
-
-use std::collections::{HashMap, HashSet};
+//! Owns editing the items of a list. Must never take another order of a keyed list or a set for a change.
 
 use granit_parser::ScalarStyle;
 use serde_json::Value;
 
+use super::flow::Added;
+use super::pairs::Pairs;
 use super::parts::Parts;
 use super::plan::{ListNode, Outcome, Planner};
-use super::splice::{begins_line, lines_start};
+use super::splice::{begins_line, last_line_end, lines_start};
 use crate::manifest::quote::{self, Context};
-use crate::manifest::tree::{Form, Item};
+use crate::manifest::tree::{Form, Item, Node};
 use crate::manifest::write::column;
 use crate::object::{PathElement, SchemaView};
 
@@ -34,67 +33,7 @@ pub(super) fn same(one: &Value, other: &Value, view: SchemaView<'_>) -> bool {
     }
 }
 
-/// Which item of one list becomes which of another.
-struct Pairs {
-    /// For each item of the first, its position in the second; `None` for one that goes.
-    to: Vec<Option<usize>>,
-    /// Items of the second that are new, each with the position in the first behind which it stands.
-    added: Vec<(Option<usize>, usize)>,
-    /// Whether new ones stand at the end, whatever `added` says.
-    at_end: bool,
-}
-
-impl Pairs {
-    fn of(from: &[Value], to: &[Value], view: SchemaView<'_>) -> Self {
-        match (keys(from, view), keys(to, view)) {
-            (Some(old), Some(new)) => Self::by_key(&old, &new),
-            _ => Self::by_position(from, to),
-        }
-    }
-
-    /// Keys stand in the order of their items.
-    fn by_key(old: &[PathElement], new: &[PathElement]) -> Self {
-        let numbers = |keys: &[PathElement]| -> HashMap<PathElement, usize> {
-            keys.iter().enumerate().map(|(position, key)| (key.clone(), position)).collect()
-        };
-        let (old_numbers, new_numbers) = (numbers(old), numbers(new));
-        // One that is named anew where it stands stays the same one.
-        let renamed = |position: usize| {
-            let key = new.get(position).filter(|_| old.len() == new.len())?;
-            (!old_numbers.contains_key(key)).then_some(position)
-        };
-        let pair = |(position, key)| new_numbers.get(key).copied().or_else(|| renamed(position));
-        let to: Vec<Option<usize>> = old.iter().enumerate().map(pair).collect();
-        let taken: HashSet<usize> = to.iter().flatten().copied().collect();
-        let added = (0..new.len()).filter(|position| !taken.contains(position));
-        Self { added: added.map(|position| (None, position)).collect(), to, at_end: true }
-    }
-
-    /// What is the same at both ends stays; what is between is paired as far as it goes.
-    fn by_position(from: &[Value], to: &[Value]) -> Self {
-        let head = from.iter().zip(to).take_while(|(from, to)| from == to).count();
-        let rest = from.len().min(to.len()) - head;
-        let tail = from.iter().rev().zip(to.iter().rev()).take(rest).take_while(|(from, to)| from == to).count();
-        let middle = rest - tail;
-        let pair = |position: usize| match position {
-            _ if position < head + middle => Some(position),
-            _ if position + tail >= from.len() => Some(position + to.len() - from.len()),
-            _ => None,
-        };
-        let behind = (head + middle).checked_sub(1);
-        let added = (head + middle..to.len() - tail).map(|position| (behind, position)).collect();
-        Self { to: (0..from.len()).map(pair).collect(), added, at_end: false }
-    }
-}
-
-/// What names each item of a list; `None` when they have no names, or one has that of another.
-fn keys(items: &[Value], view: SchemaView<'_>) -> Option<Vec<PathElement>> {
-    let keys: Vec<_> = items.iter().map(|item| view.item_key(item)).collect::<Option<_>>()?;
-    let distinct: HashSet<_> = keys.iter().collect();
-    (distinct.len() == keys.len()).then_some(keys)
-}
-
-/// The quotes in which all texts of a list stand, if one of them needs none: so that a new one stands in them too.
+/// The quotes in which all texts of a list stand, if one of them needs none: so a new one stands in them too.
 fn quotes(items: &[Item], values: &[Value]) -> Option<ScalarStyle> {
     let mut texts = items.iter().zip(values).filter(|(_, value)| value.is_string()).peekable();
     let style = |item: &Item| match item.node.form {
@@ -113,7 +52,11 @@ fn quotes(items: &[Item], values: &[Value]) -> Option<ScalarStyle> {
 impl Planner<'_> {
     /// Makes the items of a list those that are wanted.
     pub(super) fn list(&mut self, list: &ListNode<'_>, from: &[Value], to: &[Value], view: SchemaView<'_>) -> Outcome {
-        let pairs = Pairs::of(from, to, view);
+        let mut pairs = Pairs::of(from, to, view);
+        if !pairs.moved.is_empty() && !pairs.moved.values().all(|old| self.can_move(list, *old)) {
+            pairs = Pairs::by_position(from, to);
+        }
+        let outer = self.near(list.node);
         let mut parts = Parts::new(list.items.iter().map(|item| (item.start, item.node.end)));
         let mut items: Vec<Option<Value>> = Vec::with_capacity(from.len());
         for (position, (item, current)) in list.items.iter().zip(from).enumerate() {
@@ -129,30 +72,37 @@ impl Planner<'_> {
             items.push(outcome.map(|outcome| outcome.value));
         }
         let last = parts.last();
-        let added: Vec<(Option<usize>, &Value)> = pairs
+        let quotes = quotes(list.items, from);
+        let added: Vec<Added<'_>> = pairs
             .added
             .iter()
-            .filter_map(|(behind, position)| Some((if pairs.at_end { last } else { *behind }, to.get(*position)?)))
+            .filter_map(|(behind, position)| {
+                let behind = if pairs.at_end { last } else { *behind };
+                let moved = pairs.moved.get(position).and_then(|old| list.items.get(*old));
+                let value = to.get(*position)?;
+                let text = match moved {
+                    Some(item) => self.moved_text(item, list.flow),
+                    None => self.quoted_text(list, value, quotes),
+                };
+                Some(Added { behind, name: None, value, text })
+            })
             .collect();
-        let new: Value = added.iter().map(|(_, value)| (*value).clone()).collect();
+        let new: Value = added.iter().map(|added| added.value.clone()).collect();
         if self.is_rewritten(list.flow, list.slot, &parts, &new) {
+            self.style = outer;
             return self.replace(list.node, list.slot, &Value::from(from), &new);
         }
-        let quotes = quotes(list.items, from);
         if list.flow {
-            let context = self.context();
-            let text = |(behind, value): &(Option<usize>, &Value)| match value {
-                Value::String(_) => (*behind, quote::scalar(value, quotes, context)),
-                _ => (*behind, quote::flow(value, context)),
-            };
-            self.flow_parts(list.node, &parts, added.iter().map(text).collect());
+            self.flow_parts(list.node, &parts, &added);
         } else {
             self.remove_lines(&parts);
-            added.iter().for_each(|(behind, value)| self.add_item(&parts, *behind, value, quotes));
+            added.iter().for_each(|added| self.add_item(&parts, added));
         }
+        self.style = outer;
         let mut value: Vec<Value> = Vec::new();
-        let behind =
-            |position| added.iter().filter(move |(behind, _)| *behind == position).map(|(_, value)| (*value).clone());
+        let behind = |position| {
+            added.iter().filter(move |added| added.behind == position).map(|added| added.value.clone())
+        };
         value.extend(behind(None));
         for (position, item) in items.into_iter().enumerate() {
             value.extend(item);
@@ -162,23 +112,56 @@ impl Planner<'_> {
         Outcome { value: Value::Array(value), end: end.unwrap_or(list.node.end) }
     }
 
+    /// Whether an item can be carried elsewhere as it is written.
+    fn can_move(&self, list: &ListNode<'_>, position: usize) -> bool {
+        let text = self.text.get(list.node.start..list.node.end).unwrap_or_default();
+        // What follows it decides how much of such a text counts, and an alias has to stand behind its anchor.
+        let is_bound = |node: &Node| {
+            node.anchor != 0 || matches!(node.form, Form::Alias(_) | Form::Block { keep: true, .. })
+        };
+        let Some(item) = list.items.get(position).filter(|item| !item.node.any(&is_bound)) else { return false };
+        if list.flow {
+            !text.contains('#')
+        } else {
+            let begin = |item: &Item| begins_line(self.text, item.start);
+            begin(item) && list.items.first().is_some_and(begin)
+        }
+    }
+
+    /// An item as it is written, with the comments that belong to it.
+    fn moved_text(&self, item: &Item, flow: bool) -> Option<String> {
+        let (start, end) = if flow {
+            (item.start, item.node.end)
+        } else {
+            let end = last_line_end(self.text, item.node.end, column(self.text, item.start));
+            (lines_start(self.text, item.start), end)
+        };
+        self.text.get(start..end).map(str::to_owned)
+    }
+
+    /// A new text in the quotes in which all texts of the list stand.
+    fn quoted_text(&self, list: &ListNode<'_>, value: &Value, quotes: Option<ScalarStyle>) -> Option<String> {
+        let quotes = quotes.filter(|_| self.json.is_none() && value.as_str().is_some_and(|text| !text.contains('\n')))?;
+        if list.flow {
+            return Some(quote::scalar(value, Some(quotes), Context::Flow));
+        }
+        let (column, gap) = (column(self.text, list.items.first()?.start), self.style.dash - 1);
+        Some(format!("{:column$}-{:gap$}{}", "", "", quote::scalar(value, Some(quotes), Context::Block)))
+    }
+
     /// Adds an item to a list in block style.
-    fn add_item(&mut self, parts: &Parts, behind: Option<usize>, value: &Value, quotes: Option<ScalarStyle>) {
+    fn add_item(&mut self, parts: &Parts, added: &Added<'_>) {
         let Some(first) = parts.first().and_then(|first| parts.get(first)) else { return };
         let column = column(self.text, first.start);
-        let text = match value {
-            Value::String(text) if quotes.is_some() && !text.contains('\n') => {
-                format!("{:gap$}{}", "", quote::scalar(value, quotes, Context::Block), gap = self.style.dash - 1)
-            }
-            _ => self.style.after(value, column, true),
-        };
+        let text = || format!("-{}", self.style.after(added.value, column, true));
+        let lines = added.text.clone().unwrap_or_else(|| format!("{:column$}{}", "", text()));
         let eol = self.style.eol;
-        match behind.and_then(|behind| parts.get(behind)) {
-            Some(part) => self.splices.insert(self.behind(part), format!("{eol}{:column$}-{text}", "")),
+        match added.behind.and_then(|behind| parts.get(behind)) {
+            Some(part) => self.splices.insert(self.behind(part), format!("{eol}{lines}")),
             None if begins_line(self.text, first.start) => {
-                self.splices.insert(lines_start(self.text, first.start), format!("{:column$}-{text}{eol}", ""));
+                self.splices.insert(lines_start(self.text, first.start), format!("{lines}{eol}"));
             }
-            None => self.splices.insert(first.start, format!("-{text}{eol}{:column$}", "")),
+            None => self.splices.insert(first.start, format!("{}{eol}{:column$}", text(), "")),
         }
     }
 }

@@ -34,7 +34,8 @@ fn sources(planner: &Planner<'_>, entries: &[Entry], needs: &Needs) -> Option<Ve
         let unwanted = needs.merges.get(&entry.start);
         for (item, node) in maps(entry).into_iter().enumerate() {
             let mut brings = value(planner, node)?;
-            let is_written_out = |id: &usize| needs.anchors.contains(id) && !needs.stay.contains_key(&node.start);
+            let is_written_out =
+                |id: &usize| needs.anchors.contains(id) && !needs.stay.contains_key(&node.start);
             let goes = matches!(&node.form, Form::Alias(id) if is_written_out(id))
                 || unwanted.is_some_and(|names| names.iter().any(|name| brings.contains_key(name)));
             brings.retain(|name, _| taken.insert(name.clone()));
@@ -124,7 +125,7 @@ impl Planner<'_> {
             });
             of_entry().filter(|source| source.goes).for_each(|source| items.set(source.item, None));
             match &entry.node.form {
-                Form::List { flow: true, .. } => self.flow_parts(&entry.node, &items, Vec::new()),
+                Form::List { flow: true, .. } => self.flow_parts(&entry.node, &items, &[]),
                 _ => {
                     for part in items.going() {
                         let line = line_start(self.text, part.start);
@@ -149,7 +150,7 @@ impl Planner<'_> {
         if parts.going().next().is_some() {
             parts.first()?;
             match map.flow {
-                true => self.flow_parts(map.node, &parts, Vec::new()),
+                true => self.flow_parts(map.node, &parts, &[]),
                 false => self.remove_lines(&parts),
             }
         }

@@ -1,11 +1,11 @@
-//! Owns adding and removing entries of maps and items of lists, as lines and between brackets. Must never touch a neighbour
+//! Owns which entries of a map or items of a list stay, and removing those that go as lines. Must never touch a neighbour
 //! that stays.
 
 use std::ops::Range;
 
 use super::plan::Planner;
 use super::splice::{begins_line, last_line_end, lines_start};
-use crate::manifest::tree::{Node, line_end, line_start, next_line, trivia};
+use crate::manifest::tree::{line_end, line_start, next_line};
 use crate::manifest::write::column;
 
 /// The entries of a map or the items of a list: where they stand, and which stay.
@@ -39,6 +39,10 @@ impl Parts {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub fn all(&self) -> &[Part] {
+        &self.0
     }
 
     pub fn get(&self, position: usize) -> Option<Part> {
@@ -113,57 +117,6 @@ impl Planner<'_> {
             line_end(self.text, stays)
         } else {
             last_line_end(self.text, stays, column(self.text, part.start))
-        }
-    }
-
-    /// Adds texts to and removes parts from a list or map between brackets. Each text stands behind the part of that
-    /// position, which stays, or before all.
-    pub(super) fn flow_parts(&mut self, node: &Node, parts: &Parts, added: Vec<(Option<usize>, String)>) {
-        let Some(first) = parts.first().and_then(|first| parts.get(first)) else {
-            let text = added.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(", ");
-            match (parts.0.first(), parts.0.last()) {
-                (Some(first), Some(last)) => {
-                    let comma = trivia(self.text, last.end);
-                    let has_comma = self.text.get(comma..).is_some_and(|rest| rest.starts_with(','));
-                    self.splices.replace(first.start..if has_comma { comma + 1 } else { last.end }, text);
-                }
-                _ => self.splices.insert(node.start + 1, text),
-            }
-            return;
-        };
-        for (after, text) in added {
-            let beside = after.and_then(|after| parts.get(after));
-            let gap = self.gap(beside.unwrap_or(first).start);
-            match beside {
-                Some(beside) => self.splices.insert(beside.end, format!("{gap}{text}")),
-                None => self.splices.insert(first.start, format!("{text}{gap}")),
-            }
-        }
-        let (mut stays, mut goes) = (None, None);
-        for part in &parts.0 {
-            match (part.stays, goes) {
-                (Some(_), _) => {
-                    if let Some(goes) = goes.take() {
-                        self.splices.replace(goes..part.start, "");
-                    }
-                    stays = Some(part.end);
-                }
-                (None, None) => goes = Some(part.start),
-                (None, Some(_)) => {}
-            }
-        }
-        if let (Some(_), Some(stays), Some(last)) = (goes, stays, parts.0.last()) {
-            self.splices.replace(stays..last.end, "");
-        }
-    }
-
-    /// What separates two parts between brackets, beside the one at `start`.
-    fn gap(&self, start: usize) -> String {
-        if begins_line(self.text, start) {
-            let indent = self.text.get(line_start(self.text, start)..start).unwrap_or_default();
-            format!(",{}{indent}", self.style.eol)
-        } else {
-            ", ".to_owned()
         }
     }
 }

@@ -3,15 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use granit_parser::ScalarStyle;
 use serde_json::{Map, Value};
 
 use super::Obstacle;
+use super::flow::Added;
+use super::json::Json;
 use super::lists::same;
 use super::parts::Parts;
 use super::splice::Splices;
 use super::unfold::Needs;
-use crate::manifest::quote::{self, Context};
+use crate::manifest::quote::Context;
 use crate::manifest::tree::{Entry, Form, Item, Marks, Node, Tree};
 use crate::manifest::write::{Style, column};
 use crate::object::{FieldPath, PathElement, SchemaView};
@@ -20,7 +21,8 @@ use crate::object::{FieldPath, PathElement, SchemaView};
 pub(super) struct Planner<'t> {
     pub(super) text: &'t str,
     pub(super) style: Style,
-    pub(super) json: bool,
+    /// How it is laid out, if it is JSON.
+    pub(super) json: Option<Json>,
     pub(super) tree: &'t Tree,
     mode: Mode,
     path: FieldPath,
@@ -69,12 +71,7 @@ impl Slot {
 impl<'t> Planner<'t> {
     pub fn new(text: &'t str, tree: &'t Tree, mode: Mode) -> Self {
         let style = Style::of(text, &tree.root);
-        let json = match &tree.root.form {
-            Form::Map { flow: true, entries } => {
-                entries.first().is_some_and(|entry| matches!(entry.key.form, Form::Inline(ScalarStyle::DoubleQuoted)))
-            }
-            _ => false,
-        };
+        let json = Json::of(text, &tree.root);
         Self {
             text,
             style,
@@ -132,6 +129,7 @@ impl<'t> Planner<'t> {
         to: &Map<String, Value>,
         view: SchemaView<'_>,
     ) -> Outcome {
+        let outer = self.near(map.node);
         let mut value = Map::new();
         let mut added = Map::new();
         let mut parts = Parts::new(map.entries.iter().map(|entry| (entry.start, entry.end())));
@@ -146,6 +144,10 @@ impl<'t> Planner<'t> {
                     Some(own.skip(&entry.node, slot, current, Obstacle::Key))
                 }
                 Some(wanted) => Some(own.value(&entry.node, slot, current, wanted, view.field(name))),
+                None if own.is_merged(map.entries, name) => {
+                    own.skip_merged(map.entries, name);
+                    Some(keep(&entry.node, slot, current))
+                }
                 None if own.is_needed(&entry.key) => Some(own.skip_aliased(&entry.key, slot, current)),
                 None if own.is_needed(&entry.node) => Some(own.skip_aliased(&entry.node, slot, current)),
                 None => None,
@@ -177,16 +179,15 @@ impl<'t> Planner<'t> {
         );
         let new = Value::Object(added);
         if self.is_rewritten(map.flow, map.slot, &parts, &new) {
+            self.style = outer;
             return self.replace(map.node, map.slot, &Value::Object(from.clone()), &new);
         }
         let Value::Object(added) = new else { return keep(map.node, map.slot, &Value::Object(value)) };
         if map.flow {
-            let context = self.context();
-            let text = |(name, new): (&String, &Value)| {
-                format!("{}: {}", quote::key(name, context), quote::flow(new, context))
-            };
-            let added = added.iter().map(text).collect::<Vec<_>>();
-            self.flow_parts(map.node, &parts, added.into_iter().map(|text| (parts.last(), text)).collect());
+            let behind = parts.last();
+            let entry = |(name, value)| Added { behind, name: Some(name), value, text: None };
+            let added: Vec<_> = added.iter().map(|(name, value)| entry((name.as_str(), value))).collect();
+            self.flow_parts(map.node, &parts, &added);
         } else {
             self.remove_lines(&parts);
             let column = map.entries.first().map_or(map.slot.column, |entry| column(self.text, entry.start));
@@ -199,13 +200,20 @@ impl<'t> Planner<'t> {
                 self.splices.insert(self.behind(last), text);
             }
         }
+        self.style = outer;
         value.extend(added);
         let end = if map.flow { None } else { parts.end() };
         Outcome { value: Value::Object(value), end: end.unwrap_or(map.node.end) }
     }
 
+    /// Takes the style of what stands in a node, as far as that tells; what it was before.
+    pub(super) fn near(&mut self, node: &Node) -> Style {
+        let near = if std::ptr::eq(node, &self.tree.root) { self.style } else { self.style.near(self.text, node) };
+        std::mem::replace(&mut self.style, near)
+    }
+
     pub(super) fn context(&self) -> Context {
-        if self.json { Context::Json } else { Context::Flow }
+        if self.json.is_some() { Context::Json } else { Context::Flow }
     }
 
     /// Plans what lies below `element`.
@@ -267,6 +275,11 @@ impl<'t> Planner<'t> {
             });
         }
         follows
+    }
+
+    /// Whether a key would be there without its own entry.
+    fn is_merged(&self, entries: &[Entry], name: &str) -> bool {
+        entries.iter().any(|entry| entry.name.is_none() && self.merge_brings(entry, name))
     }
 
     /// Asks for a key that is to go to be brought by no merge.

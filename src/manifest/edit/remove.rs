@@ -131,7 +131,7 @@ impl Planner<'_> {
         let mut parts = Parts::new(items.iter().map(|item| (item.start, item.node.end)));
         parts.set(position, None);
         if *flow {
-            self.flow_parts(list, &parts, Vec::new());
+            self.flow_parts(list, &parts, &[]);
         } else {
             self.remove_lines(&parts);
         }

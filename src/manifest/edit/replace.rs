@@ -23,7 +23,7 @@ impl Planner<'_> {
         }
         if let Some(text) = self.on_the_spot(node, slot, current, wanted) {
             self.splices.replace(node.start..node.end, text);
-        } else if let Some(after) = slot.after.filter(|_| !slot.flow && !self.json) {
+        } else if let Some(after) = slot.after.filter(|_| !slot.flow && self.json.is_none()) {
             let block = match (&node.form, wanted) {
                 // A text of one line in the place of one of several no longer needs a block.
                 (Form::Block { folded, keep }, Value::String(text))
@@ -49,10 +49,15 @@ impl Planner<'_> {
 
     /// The text that takes exactly the place of the old one; `None` when that needs other lines.
     fn on_the_spot(&self, node: &Node, slot: Slot, current: &Value, wanted: &Value) -> Option<String> {
-        if slot.flow || self.json {
+        if slot.flow || self.json.is_some() {
+            let was_inline = match &node.form {
+                Form::Map { entries, .. } => !entries.is_empty(),
+                Form::List { items, .. } => !items.is_empty(),
+                _ => false,
+            };
             let text = match &node.form {
                 Form::Inline(style) if wanted.is_string() => quote::scalar(wanted, Some(*style), self.context()),
-                _ => quote::flow(wanted, self.context()),
+                _ => self.flow_value(wanted, node.start, was_inline),
             };
             let is_empty = matches!(node.form, Form::Empty);
             let colon = if slot.after.is_none() { ":" } else { "" };
@@ -79,7 +84,7 @@ impl Planner<'_> {
 
     /// Whether nothing of a collection stays that it could be edited around, or it is `{}` and gets more than fits there.
     pub(super) fn is_rewritten(&self, flow: bool, slot: Slot, parts: &Parts, added: &Value) -> bool {
-        if flow { parts.is_empty() && is_roomy(added) && !slot.flow && !self.json } else { parts.last().is_none() }
+        if flow { parts.is_empty() && is_roomy(added) && !slot.flow && self.json.is_none() } else { parts.last().is_none() }
     }
 
     /// Writes a value in block style in the place of one. `None` when the old one is laid out in a way that is not known.

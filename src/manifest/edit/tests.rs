@@ -1,12 +1,13 @@
 use super::*;
-use crate::manifest::tree::Tree;
 use crate::manifest::{Caps, split};
 use crate::object::{RepoPath, Schema};
 use serde_json::json;
 
 mod cases;
 mod corpus;
+mod flow;
 mod fuzz;
+mod items;
 mod removal;
 mod sequences;
 mod unfolding;
@@ -121,7 +122,7 @@ fn block_scalars_keep_header_indentation_and_comment() {
         ("/data/d", json!("last\n\n")),
     ];
     let wanted = format!(
-        "{HEAD}data:\n  a: |2- # lead\n        x\n      y\n  b: >\n     folded words\n\n     and\n\n\n     more\n  c: |+\n    keep\n    it\n\n\n  \
+        "{HEAD}data:\n  a: |2- # lead\n        x\n      y\n  b: >\n     folded\n     words\n\n     and\n\n\n     more\n  c: |+\n    keep\n    it\n\n\n  \
          d: \"last\\n\\n\"\n"
     );
     assert_eq!(edited(&text, &changes), wanted);
@@ -152,7 +153,7 @@ fn json_files_stay_json() {
         ("/metadata/labels/l", json!("m")),
     ];
     let wanted = "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"ConfigMap\",\n  \"metadata\": {\"name\": \"a\", \"labels\": {\"l\": \
-                  \"m\"}},\n  \"data\": {\n    \"n\": \"yes\\u0007\",\n    \"t\": {\"a\": [\"b\", 1.5, null]}\n  }\n}\n";
+                  \"m\"}},\n  \"data\": {\n    \"n\": \"yes\\u0007\",\n    \"t\": {\n      \"a\": [\n        \"b\",\n        1.5,\n        null\n      ]\n    }\n  }\n}\n";
     let got = edited(text, &changes);
     assert_eq!(got, wanted);
     assert!(serde_json::from_str::<Value>(&got).is_ok());

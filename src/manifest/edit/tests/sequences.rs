@@ -74,7 +74,7 @@ fn random_edits(rounds: usize, seed: u64) -> Tally {
 
 #[test]
 fn many_changes_at_once_and_after_each_other_give_what_was_wanted() {
-    let tally = random_edits(10, 11);
+    let tally = random_edits(13, 11);
     tally.check();
     assert!(tally.right > 1000);
 }
