@@ -153,6 +153,7 @@ impl World {
             view: self.schema.view_of(&pair.manifest),
             namespace_labels: None,
             deletes_wait: None,
+            around: Default::default(),
         };
         planner::plan(&subject, &self.rules, &self.identity)
     }

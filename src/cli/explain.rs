@@ -17,6 +17,7 @@ use crate::repository::{BlobId, FileState, Libgit2, Remote as _};
 use crate::rules::{Candidate, Labels, Rule, Rules};
 use crate::sync::directions::{Directions, Way};
 use crate::sync::planner::labels;
+use crate::sync::spots::patch_paths;
 
 use super::args::{Explain, Format, Options};
 use super::session::{Session, load_rules};
@@ -39,7 +40,8 @@ pub async fn explain(options: &Options, args: &Explain, libgit2: &Libgit2) -> an
     };
     let namespace = args.object.namespace.clone().or_else(|| kind.namespaced.then(|| "default".to_owned()));
     let id = ObjectId::new(kind.group_kind.clone(), namespace.as_deref().unwrap_or(""), &args.object.name);
-    let manifest = find_manifest(&session, &rules, &kinds, &id).await?;
+    let rules = Arc::new(rules);
+    let (manifest, patches) = find_manifest(&session, &rules, &kinds, &id).await?;
     let live = session.cluster.get(&id, None).await?;
     let shape = manifest.as_ref().ok().and_then(Option::as_ref).map(|(_, manifest)| manifest).or(live.as_ref());
     let version = shape.and_then(ApiVersion::of);
@@ -50,6 +52,7 @@ pub async fn explain(options: &Options, args: &Explain, libgit2: &Libgit2) -> an
     let namespace_labels = namespace_labels(&session, &id).await?;
     let explanation = Explanation {
         id: &id,
+        patches,
         kind: &kind,
         rules: &rules,
         manifest: manifest.as_ref().ok().and_then(Option::as_ref).map(|(_, manifest)| manifest),
@@ -78,13 +81,13 @@ async fn namespace_labels(session: &Session, id: &ObjectId) -> anyhow::Result<Op
     Ok(session.cluster.get(&namespace, None).await.ok().flatten().as_ref().map(labels))
 }
 
-/// Where the manifest stands and what it says; the reason when it cannot be told.
+/// Where the manifest stands and what it says, or the reason when it cannot be told; and where its patches stand.
 async fn find_manifest(
     session: &Session,
-    rules: &Rules,
-    kinds: &crate::object::Kinds,
+    rules: &Arc<Rules>,
+    kinds: &Arc<crate::object::Kinds>,
     id: &ObjectId,
-) -> anyhow::Result<Result<Option<(Place, Value)>, String>> {
+) -> anyhow::Result<(Result<Option<(Place, Value)>, String>, Vec<Place>)> {
     let repository = session.repository(rules)?;
     let head = repository.fetch().await?;
     let read: Arc<Mutex<(Index, BTreeMap<crate::object::RepoPath, BlobId>)>> = Arc::default();
@@ -100,23 +103,28 @@ async fn find_manifest(
     repository.changes(None, head, Box::new(visit)).await?;
     let (mut index, blobs) = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
     index.set_kinds(kinds);
+    index.set_patches(patch_paths(rules, kinds));
+    let patches = index.fragments(id).into_iter();
+    let patches = patches.map(|patch| Place::new(patch.place.path.as_str(), Some(patch.place.line as usize))).collect();
     let place = match index.find(id) {
-        Found::Absent => return Ok(Ok(None)),
-        Found::Unreadable(reason) => return Ok(Err(reason)),
+        Found::Absent => return Ok((Ok(None), patches)),
+        Found::Unreadable(reason) => return Ok((Err(reason), patches)),
         Found::Duplicate(places) => {
             let places: Vec<String> = places.iter().map(ToString::to_string).collect();
-            return Ok(Err(format!("it stands more than once: {}", places.join(", "))));
+            return Ok((Err(format!("it stands more than once: {}", places.join(", "))), patches));
         }
         Found::One(place) => place,
     };
     let blob = blobs.get(&place.path).copied().ok_or_else(|| anyhow!("{} vanished while it was read", place.path))?;
     let bytes = repository.read(vec![blob]).await?.pop().unwrap_or_default();
     let manifest = manifest::read(&bytes, &place)?;
-    Ok(Ok(Some((Place::new(place.path.as_str(), Some(place.line as usize)), manifest))))
+    Ok((Ok(Some((Place::new(place.path.as_str(), Some(place.line as usize)), manifest))), patches))
 }
 
 struct Explanation<'a> {
     id: &'a ObjectId,
+    /// Where patches of it stand.
+    patches: Vec<Place>,
     kind: &'a Kind,
     rules: &'a Rules,
     manifest: Option<&'a Value>,
@@ -180,6 +188,9 @@ impl Explanation<'_> {
             };
             text.push_str(&format!("  {:<24} {:<11} {note}\n", rule.name, rule.sync_to.as_str()));
         }
+        for patch in &self.patches {
+            text.push_str(&format!("\nPatch: {patch}; a field that it sets is written there, not to the manifest\n"));
+        }
         text.push_str(&match existence {
             Some(rule) => format!("\nExistence: rule {rule}, the first that matches without filters\n"),
             None => "\nExistence: no rule; it is neither created nor deleted\n".to_owned(),
@@ -203,7 +214,8 @@ impl Explanation<'_> {
             .into_iter()
             .map(|(path, way, rule)| json!({"path": path, "way": way, "rule": rule}))
             .collect();
-        json!({"object": self.id.to_string(), "live": self.live.is_some(), "manifest": place, "rules": rules, "fields": fields})
+        json!({"object": self.id.to_string(), "live": self.live.is_some(), "manifest": place, "rules": rules,
+            "patches": self.patches.iter().map(ToString::to_string).collect::<Vec<_>>(), "fields": fields})
     }
 }
 

@@ -118,16 +118,31 @@ pub fn read(bytes: &[u8], place: &Place) -> Result<Value, Refusal> {
 ///
 /// When the file is not what the place says, or when the result, read again, is not what was planned.
 pub fn edit(bytes: &[u8], place: &Place, wanted: &Value, view: SchemaView<'_>) -> Result<Edited, Refusal> {
-    edit_item(bytes, place, wanted, view).map_err(|why| refuse(place, why))
+    edit_item(bytes, place, wanted, view, true).map_err(|why| refuse(place, why))
 }
 
-fn edit_item(bytes: &[u8], place: &Place, wanted: &Value, view: SchemaView<'_>) -> Result<Edited, Why> {
+/// [`edit`] for a document that need not be an object.
+///
+/// # Errors
+///
+/// As [`edit`].
+pub(super) fn revise(bytes: &[u8], place: &Place, wanted: &Value) -> Result<Edited, Why> {
+    edit_item(bytes, place, wanted, SchemaView::unknown(), false)
+}
+
+fn edit_item(
+    bytes: &[u8],
+    place: &Place,
+    wanted: &Value,
+    view: SchemaView<'_>,
+    is_object: bool,
+) -> Result<Edited, Why> {
     let file = File::open(bytes, place)?;
     let tree = file.tree()?;
     let current = item_of(&tree.value, &place.item).ok_or(Why::Gone)?;
     let (from, to) = (ObjectId::of(current), ObjectId::of(wanted));
     let named = |id: &Option<ObjectId>| id.as_ref().map(|id| id.with_namespace(""));
-    if to.is_none() || named(&from) != named(&to) {
+    if is_object && (to.is_none() || named(&from) != named(&to)) {
         return Err(Why::Other(from.map_or("no object".to_owned(), |id| id.to_string())));
     }
     let wanted = normal(wanted);

@@ -268,6 +268,11 @@ fn prune_disabled(value: &Value) -> bool {
     annotations.and_then(|all| all.get(PRUNE_ANNOTATION)).and_then(Value::as_str) == Some("disabled")
 }
 
+/// Whether a merge was left unfinished in it.
+pub(super) fn holds_merge_markers(text: &str) -> bool {
+    !conflicts(text).is_empty()
+}
+
 /// The parts of a file between merge markers, which may reach over several documents.
 fn conflicts(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();

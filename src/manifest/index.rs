@@ -1,17 +1,20 @@
 //! Owns where each object of the tree stands, by identity. Must never guess between two places, and never keep a value:
 //! places and digests only.
 
+mod patches;
 mod record;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+pub use patches::{Fragment, NoOverlay, Overlay, PatchPaths};
 pub use record::{Entry, Skipped};
 use record::{Rare, Record, Slot, Spot, Spots};
 
 use super::file::{Manifest, ManifestFile};
-use super::kustomize::Kustomizations;
+use super::kustomize::{Kustomizations, Listed};
 use super::place::Place;
+use super::skip::Reason;
 use crate::object::{Digest, GroupKind, Kinds, ObjectId, RepoPath};
 
 /// What the tree says of an object.
@@ -37,6 +40,8 @@ pub struct Index {
     /// Names that something skipped shows, with the files that show them.
     shown: HashMap<Box<str>, Vec<RepoPath>>,
     kustomizations: Kustomizations,
+    /// Where the rules write patches.
+    patches: PatchPaths,
     namespaced: HashMap<GroupKind, bool>,
     group_kinds: HashSet<GroupKind>,
     /// Versions by position, and back.
@@ -49,7 +54,8 @@ impl Index {
     /// how often it stands in the tree, or whether it is taken at all.
     ///
     /// What merely became *unreadable* elsewhere names no namespace, so it is not among them: identities that were found
-    /// [`Found::Unreadable`] are to be asked for again with each new commit.
+    /// [`Found::Unreadable`] are to be asked for again with each new commit. The identities of patches are among them; one
+    /// that names no namespace means objects of that kind and name in any.
     pub fn update(&mut self, path: &RepoPath, file: Option<ManifestFile>) -> Vec<ObjectId> {
         self.update_all([(path.clone(), file)])
     }
@@ -66,9 +72,11 @@ impl Index {
             touched.extend(difference(before, after));
         }
         if reach {
-            self.kustomizations.reach();
+            let before = self.kustomizations.reach();
             let mut files = std::mem::take(&mut self.files);
-            files.iter_mut().for_each(|(path, slot)| touched.extend(self.withhold(path, slot)));
+            for (path, slot) in &mut files {
+                touched.extend(self.withhold(path, slot, before.get(path.as_str())));
+            }
             self.files = files;
         }
         touched.sort_unstable();
@@ -162,35 +170,47 @@ impl Index {
     fn drop_file(&mut self, path: &RepoPath) -> Vec<(ObjectId, Digest)> {
         let Some(slot) = self.files.remove(path) else { return Vec::new() };
         self.show(path, &slot, false);
-        slot.taken()
-            .map(|(position, record)| {
-                self.detach(&record.id, &(path.clone(), position));
-                (record.id.clone(), record.digest)
-            })
-            .collect()
+        let held = self.held(path, &slot);
+        slot.taken().for_each(|(position, record)| self.detach(&record.id, &(path.clone(), position)));
+        held
+    }
+
+    /// The objects of a file that is taken, or those whose patches it holds.
+    fn held(&self, path: &RepoPath, slot: &Slot) -> Vec<(ObjectId, Digest)> {
+        let taken = slot.taken().map(|(_, record)| record.id.clone());
+        let digests = slot.records.iter().map(|record| record.digest);
+        taken.chain(Self::concerned(slot, self.kustomizations.listed(path))).zip(digests).collect()
     }
 
     /// Takes a file that is not there yet. Returns what it holds that is taken.
     fn add_file(&mut self, file: ManifestFile) -> Vec<(ObjectId, Digest)> {
         let path = file.path;
         let records: Box<[_]> = file.objects.into_iter().map(|manifest| self.record(manifest)).collect();
-        let slot = Slot::new(records, file.skips, self.kustomizations.reason(&path));
+        let reason = self.reason(&path, &records);
+        let slot = Slot::new(records, file.skips, reason);
         slot.taken().for_each(|(position, record)| self.attach(&record.id, (path.clone(), position)));
         self.show(&path, &slot, true);
-        let held = slot.taken().map(|(_, record)| (record.id.clone(), record.digest)).collect();
+        let held = self.held(&path, &slot);
         self.files.insert(path, slot);
         held
     }
 
-    /// Takes or withholds the objects of a file as the kustomizations now say. Returns the identities that changed.
-    fn withhold(&mut self, path: &RepoPath, slot: &mut Slot) -> Vec<ObjectId> {
-        let reason = self.kustomizations.reason(path);
-        if slot.withheld() == reason.as_ref() {
+    /// Why the objects of a file are not taken as they stand.
+    fn reason(&self, path: &RepoPath, records: &[Record]) -> Option<Reason> {
+        self.kustomizations.reason(path).or_else(|| self.patches.any(path, records).then_some(Reason::Patch))
+    }
+
+    /// Takes or withholds the objects of a file as kustomizations and rules now say; `before`: what listed it as a patch.
+    /// Returns the identities that changed.
+    fn withhold(&mut self, path: &RepoPath, slot: &mut Slot, before: Option<&Listed>) -> Vec<ObjectId> {
+        let reason = self.reason(path, &slot.records);
+        if slot.withheld() == reason.as_ref() && self.kustomizations.listed(path) == before {
             return Vec::new();
         }
         self.show(path, slot, false);
         let withhold = reason.is_some();
         let turned = slot.withheld().is_some() != withhold;
+        let mut touched: Vec<ObjectId> = Self::concerned(slot, before).collect();
         slot.set_withheld(reason);
         self.show(path, slot, true);
         for (position, record) in (0..).zip(&slot.records).filter(|_| turned) {
@@ -200,7 +220,9 @@ impl Index {
                 self.attach(&record.id, (path.clone(), position));
             }
         }
-        slot.records.iter().filter(|_| turned).map(|record| record.id.clone()).collect()
+        touched.extend(Self::concerned(slot, self.kustomizations.listed(path)));
+        touched.extend(slot.records.iter().filter(|_| turned).map(|record| record.id.clone()));
+        touched
     }
 
     /// Notes or forgets the names that something skipped in a file shows.

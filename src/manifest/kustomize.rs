@@ -11,18 +11,45 @@ use crate::object::{ApiVersion, RepoPath};
 /// What matters here of one kustomization or component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kustomization {
-    /// Whether it gives what it reaches another namespace, prefix or suffix.
-    renames: bool,
+    /// The namespace that it gives what it reaches.
+    namespace: Option<String>,
+    /// Whether it gives what it reaches a prefix or suffix.
+    affixes: bool,
     /// What it reaches: files and folders, as they are written.
     resources: Vec<String>,
-    /// Files that it lists as patches, as they are written.
-    patches: Vec<String>,
+    /// Whether it has a list of resources.
+    lists_resources: bool,
+    /// Whether it makes objects by other means too.
+    generates: bool,
+    /// Files that it lists as patches.
+    patches: Vec<Patch>,
+}
+
+/// An entry of a list of patches that names a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Patch {
+    /// As it is written.
+    path: String,
+    /// What it is aimed at instead of the object that it names itself.
+    target: Option<Target>,
+}
+
+/// What a patch is aimed at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    /// Objects of this kind and name.
+    Named(String, String),
+    /// Whatever fits.
+    Any,
 }
 
 /// Whether kustomize takes a file of this name for a kustomization.
 pub(super) fn is_kustomization_file(name: &str) -> bool {
-    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+    NAMES.contains(&name)
 }
+
+/// The names that kustomize looks for in a folder.
+const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 impl Kustomization {
     /// Whether a document of the file `name` is a kustomization.
@@ -36,16 +63,70 @@ impl Kustomization {
 
     /// Reads a document that is one.
     pub(super) fn of(value: &Value) -> Self {
-        let texts = |key: &str| -> Vec<String> {
-            let list = value.get(key).and_then(Value::as_array).into_iter().flatten();
-            list.filter_map(|entry| entry.as_str().or_else(|| entry.get("path")?.as_str()).map(String::from)).collect()
-        };
-        let all = |keys: &[&str]| keys.iter().flat_map(|key| texts(key)).collect();
-        let set = |key: &&str| value.get(*key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        let entries = |key: &str| value.get(key).and_then(Value::as_array).into_iter().flatten();
+        let texts = |key: &&str| entries(key).filter_map(|entry| entry.as_str().map(String::from)).collect::<Vec<_>>();
+        let text = |key: &str| value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let patches = ["patches", "patchesStrategicMerge", "patchesJson6902"];
         Self {
-            renames: ["namespace", "namePrefix", "nameSuffix"].iter().any(set),
-            resources: all(&["resources", "bases", "components"]),
-            patches: all(&["patches", "patchesStrategicMerge", "patchesJson6902"]),
+            namespace: text("namespace").map(String::from),
+            affixes: ["namePrefix", "nameSuffix"].iter().any(|key| text(key).is_some()),
+            resources: ["resources", "bases", "components"].iter().flat_map(texts).collect(),
+            lists_resources: value.get("resources").is_some_and(Value::is_array),
+            generates: ["generators", "helmCharts", "helmChartInflationGenerator", "configMapGenerator", "secretGenerator"]
+                .iter()
+                .any(|key| value.get(*key).is_some()),
+            patches: patches.iter().flat_map(|key| entries(key)).filter_map(Patch::of).collect(),
+        }
+    }
+
+    fn renames(&self) -> bool {
+        self.namespace.is_some() || self.affixes
+    }
+}
+
+impl Patch {
+    fn of(entry: &Value) -> Option<Self> {
+        let path = entry.as_str().or_else(|| entry.get("path")?.as_str())?.to_owned();
+        let target = entry.get("target").map(|target| {
+            let text = |key: &str| target.get(key).and_then(Value::as_str).map(String::from);
+            let is_plain = ["labelSelector", "annotationSelector"].iter().all(|key| target.get(*key).is_none());
+            match (text("kind"), text("name")) {
+                (Some(kind), Some(name)) if is_plain => Target::Named(kind, name),
+                _ => Target::Any,
+            }
+        });
+        Some(Self { path, target })
+    }
+}
+
+/// Which object a patch that is listed stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The kustomization that lists it.
+    pub by: RepoPath,
+    /// Where the object that it names lives.
+    pub scope: Scope,
+    target: Option<Target>,
+}
+
+/// Where the object of a patch lives once it is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Where the patch says.
+    AsWritten,
+    /// In the namespace that the kustomization gives.
+    Namespace(String),
+    /// Names change on the way: it cannot be told.
+    Unclear,
+}
+
+impl Listed {
+    /// Whether it is aimed at the object that it names.
+    pub fn is_aimed_at(&self, kind: &str, name: &str) -> bool {
+        match &self.target {
+            None => true,
+            Some(Target::Named(target_kind, target_name)) => target_kind == kind && target_name == name,
+            Some(Target::Any) => false,
         }
     }
 }
@@ -56,7 +137,7 @@ pub(super) struct Kustomizations {
     /// By the file that holds it.
     all: BTreeMap<RepoPath, Kustomization>,
     /// File to the kustomization that lists it as a patch.
-    fragments: HashMap<String, RepoPath>,
+    fragments: HashMap<String, Listed>,
     /// File, or folder whose files, to the kustomization that renames it.
     renamed: HashMap<String, RepoPath>,
 }
@@ -71,45 +152,126 @@ impl Kustomizations {
         }
     }
 
-    /// Finds anew what every kustomization does.
-    pub(super) fn reach(&mut self) {
-        (self.fragments, self.renamed) = Default::default();
+    /// Finds anew what every kustomization does. Returns what was listed before.
+    pub(super) fn reach(&mut self) -> HashMap<String, Listed> {
+        let before = std::mem::take(&mut self.fragments);
+        self.renamed.clear();
         let by_folder: HashMap<&str, (&RepoPath, &Kustomization)> =
             self.all.iter().map(|(path, kustomization)| (folder(path.as_str()), (path, kustomization))).collect();
+        // Folders that a kustomization elsewhere gives other names.
+        let mut from_elsewhere = HashSet::new();
         for (path, kustomization) in &self.all {
-            for patch in kustomization.patches.iter().filter_map(|patch| resolve(folder(path.as_str()), patch)) {
-                self.fragments.entry(patch).or_insert_with(|| path.clone());
-            }
             let mut open = vec![folder(path.as_str()).to_owned()];
             let mut seen = HashSet::new();
-            while let Some(found) = open.pop().filter(|_| kustomization.renames) {
+            while let Some(found) = open.pop().filter(|_| kustomization.renames()) {
                 let next = by_folder.get(&*found).filter(|_| seen.insert(found.clone()));
                 if let Some((_, next)) = next {
                     open.extend(next.resources.iter().filter_map(|resource| resolve(&found, resource)));
                 }
+                if found != folder(path.as_str()) {
+                    from_elsewhere.insert(found.clone());
+                }
                 self.renamed.entry(found).or_insert_with(|| path.clone());
             }
         }
+        for (path, kustomization) in &self.all {
+            let at = folder(path.as_str());
+            for patch in &kustomization.patches {
+                let Some(file) = resolve(at, &patch.path) else { continue };
+                let scope = match &kustomization.namespace {
+                    _ if kustomization.affixes || from_elsewhere.contains(at) => Scope::Unclear,
+                    Some(namespace) => Scope::Namespace(namespace.clone()),
+                    None => Scope::AsWritten,
+                };
+                let listed = Listed { by: path.clone(), scope, target: patch.target.clone() };
+                self.fragments.entry(file).or_insert(listed);
+            }
+        }
+        before
     }
 
     /// Why a file of manifests is not taken as it stands; `None` when it is.
     pub(super) fn reason(&self, path: &RepoPath) -> Option<Reason> {
-        let path = path.as_str();
-        if let Some(by) = self.fragments.get(path) {
-            return Some(Reason::Fragment(by.clone()));
+        if let Some(listed) = self.listed(path) {
+            return Some(Reason::Fragment(listed.by.clone()));
         }
+        let path = path.as_str();
         let by = self.renamed.get(path).or_else(|| self.renamed.get(folder(path)))?;
         Some(Reason::Renamed(by.clone()))
+    }
+
+    /// What lists a file as a patch.
+    pub(super) fn listed(&self, path: &RepoPath) -> Option<&Listed> {
+        self.fragments.get(path.as_str())
+    }
+
+    /// The kustomization that lists the resources of the folder in which the file stands.
+    pub(super) fn beside(&self, path: &RepoPath) -> Option<&RepoPath> {
+        let (by, kustomization) = self.in_folder(folder(path.as_str()))?;
+        kustomization.lists_resources.then_some(by)
+    }
+
+    /// The kustomization in the folder of the file, or in the nearest folder above.
+    pub(super) fn nearest(&self, path: &RepoPath) -> Option<(&RepoPath, &Kustomization)> {
+        let mut at = folder(path.as_str());
+        loop {
+            match self.in_folder(at) {
+                None if at.is_empty() => return None,
+                None => at = folder(at),
+                found => return found,
+            }
+        }
+    }
+
+    fn in_folder(&self, at: &str) -> Option<(&RepoPath, &Kustomization)> {
+        NAMES.iter().find_map(|name| {
+            let path = RepoPath::parse(&if at.is_empty() { (*name).to_owned() } else { format!("{at}/{name}") });
+            self.all.get_key_value(&path.ok()?)
+        })
+    }
+
+    /// Namespace and affixes of a kustomization: what becomes of the names of what it builds.
+    pub(super) fn naming(&self, by: &RepoPath) -> (Option<&str>, bool) {
+        self.all.get(by).map_or((None, false), |all| (all.namespace.as_deref(), all.affixes))
+    }
+
+    /// The files that a kustomization builds its objects from, and whether that is all of them; `is_file` says whether the
+    /// tree holds a file.
+    pub(super) fn built_from(&self, by: &RepoPath, is_file: impl Fn(&str) -> bool) -> (Vec<String>, bool) {
+        let (mut files, mut all) = (Vec::new(), true);
+        let mut open = vec![folder(by.as_str()).to_owned()];
+        let mut seen = HashSet::new();
+        while let Some(at) = open.pop() {
+            if is_file(&at) {
+                files.push(at);
+                continue;
+            }
+            if !seen.insert(at.clone()) {
+                continue;
+            }
+            let Some((_, kustomization)) = self.in_folder(&at) else {
+                all = false;
+                continue;
+            };
+            all &= !kustomization.generates && (seen.len() == 1 || !kustomization.affixes);
+            for resource in &kustomization.resources {
+                match resolve(&at, resource) {
+                    Some(found) => open.push(found),
+                    None => all = false,
+                }
+            }
+        }
+        (files, all)
     }
 }
 
 /// The folder of a file; empty for the repository's root.
-fn folder(path: &str) -> &str {
+pub(super) fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The path that `text` names from `folder`; `None` when that lies outside of the repository or is no path.
-fn resolve(folder: &str, text: &str) -> Option<String> {
+pub(super) fn resolve(folder: &str, text: &str) -> Option<String> {
     if text.contains('\n') || text.contains("://") || text.starts_with('/') {
         return None;
     }

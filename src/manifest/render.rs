@@ -3,6 +3,38 @@
 use serde_json::{Map, Value};
 
 use super::write::Style;
+use crate::object::RepoPath;
+
+/// The text of a new file in the format that its ending asks for.
+pub fn render_for(path: &RepoPath, object: &Value) -> String {
+    if is_json(path) { render_json(object) } else { render(object) }
+}
+
+/// Whether a file of this name is written as JSON.
+pub fn is_json(path: &RepoPath) -> bool {
+    path.file_name().to_ascii_lowercase().ends_with(".json")
+}
+
+/// [`render`] in JSON: the same order, two columns a level, a line break at the end.
+fn render_json(object: &Value) -> String {
+    let text = match object {
+        Value::Object(map) => serde_json::to_string_pretty(&ordered(map)),
+        other => serde_json::to_string_pretty(other),
+    };
+    text.map(|text| format!("{text}\n")).unwrap_or_default()
+}
+
+/// An object with its identity first.
+fn ordered(map: &Map<String, Value>) -> Map<String, Value> {
+    let all = first(map, &["apiVersion", "kind", "metadata"]).map(|(name, value)| match value {
+        Value::Object(metadata) if name == "metadata" => {
+            let ordered = first(metadata, &["name", "namespace", "labels", "annotations"]);
+            (name.clone(), Value::Object(ordered.map(|(name, value)| (name.clone(), value.clone())).collect()))
+        }
+        value => (name.clone(), value.clone()),
+    });
+    all.collect()
+}
 
 /// The text of a new file for one object: identity first, two columns a level, lists flush under their key, blocks for
 /// texts of several lines, quotes where any reader of YAML needs them.
@@ -15,15 +47,8 @@ pub fn render(object: &Value) -> String {
         return "{}\n".to_owned();
     }
     let mut out = String::new();
-    for (name, value) in first(map, &["apiVersion", "kind", "metadata"]) {
-        match value {
-            Value::Object(metadata) if name == "metadata" => {
-                let ordered = first(metadata, &["name", "namespace", "labels", "annotations"]);
-                let ordered = ordered.map(|(name, value)| (name.clone(), value.clone())).collect();
-                Style::KUBECTL.entry(name, &Value::Object(ordered), 0, &mut out);
-            }
-            value => Style::KUBECTL.entry(name, value, 0, &mut out),
-        }
+    for (name, value) in &ordered(map) {
+        Style::KUBECTL.entry(name, value, 0, &mut out);
         out.push('\n');
     }
     out
@@ -98,6 +123,14 @@ data:
 ";
         assert_eq!(render(&object), wanted);
         assert_eq!(load(wanted, &Caps::default()), Ok(object));
+    }
+
+    #[test]
+    fn a_file_that_ends_in_json_is_written_as_json() {
+        let object = json!({"data": {"a": "b"}, "metadata": {"name": "x"}, "kind": "ConfigMap", "apiVersion": "v1"});
+        let wanted = "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"ConfigMap\",\n  \"metadata\": {\n    \"name\": \"x\"\n  },\n  \"data\": {\n    \"a\": \"b\"\n  }\n}\n";
+        assert_eq!(render_for(&RepoPath::parse("a/x.JSON").unwrap(), &object), wanted);
+        assert_eq!(render_for(&RepoPath::parse("a/x.yaml").unwrap(), &object), render(&object));
     }
 
     #[test]

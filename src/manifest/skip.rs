@@ -73,6 +73,8 @@ pub enum Reason {
     Unread(&'static str),
     /// This kustomization lists it as a patch.
     Fragment(RepoPath),
+    /// It stands where a rule with a patch format writes.
+    Patch,
     /// This kustomization gives what it reaches another namespace, prefix or suffix.
     Renamed(RepoPath),
 }
@@ -81,6 +83,11 @@ impl Reason {
     /// Whether nobody needs to be told.
     pub fn is_quiet(&self) -> bool {
         *self == Self::NotAManifest
+    }
+
+    /// Whether it is a patch: a place for write-back, and no manifest.
+    pub fn is_patch(&self) -> bool {
+        matches!(self, Self::Fragment(_) | Self::Patch)
     }
 }
 
@@ -103,6 +110,7 @@ impl fmt::Display for Reason {
             Self::TooManyDocuments(cap) => write!(f, "holds more than {cap} documents; split it"),
             Self::Unread(why) => write!(f, "is {why}"),
             Self::Fragment(by) => write!(f, "is a patch of {by}"),
+            Self::Patch => f.write_str("is a patch: a rule with a patch format writes it"),
             Self::Renamed(by) => write!(f, "is given another namespace or name by {by}"),
         }
     }

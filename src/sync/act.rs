@@ -95,7 +95,13 @@ impl<C: Cluster> Step<'_, C> {
             Action::Release { fields, .. } => self.release(live.unwrap_or_default(), fields).await,
             Action::Strip { fields, .. } => self.strip(live.unwrap_or_default(), fields, view).await,
             Action::Delete { uid, .. } => self.delete(uid).await.map(|()| None),
-            Action::Write { .. } | Action::Edit { .. } | Action::Remove { .. } => Ok(live),
+            Action::Write { .. }
+            | Action::Edit { .. }
+            | Action::Remove { .. }
+            | Action::WritePatch { .. }
+            | Action::EditPatch { .. }
+            | Action::ListPatch { .. }
+            | Action::Set { .. } => Ok(live),
         }
     }
 

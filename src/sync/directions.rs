@@ -1,12 +1,16 @@
 //! Owns which rule decides each field of one object. Must never let a fault of one rule fall through to the next: a
 //! rule that is suspended or in error still covers its fields.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use crate::object::FieldPath;
+use crate::manifest::Step;
 use crate::object::schema::SchemaView;
+use crate::object::{FieldPath, Kind, ObjectId, RepoPath, compare};
 use crate::rules::{Direction, Rule};
 
+use super::carried::Carried;
 use super::plan::{Note, Plan, Side, Verb};
 
 /// Where a field goes.
@@ -35,6 +39,8 @@ struct Covering<'a> {
 /// The rules that match one object, with their filters resolved against it.
 pub struct Directions<'a> {
     covering: Vec<Covering<'a>>,
+    /// Fields that reach Git as another value, or elsewhere.
+    carried: Vec<Carried<'a>>,
 }
 
 impl<'a> Directions<'a> {
@@ -51,11 +57,45 @@ impl<'a> Directions<'a> {
             }
             Covering { rule, fields: (!rule.fields.is_empty()).then_some(fields), faults }
         };
-        Self { covering: matching.iter().map(covering).collect() }
+        Self { covering: matching.iter().map(covering).collect(), carried: Vec::new() }
     }
 
-    /// The first rule that covers the field, and where it sends it.
+    /// The same, with the values of the fields that reach Git as another value, or elsewhere.
+    #[must_use]
+    pub fn carrying(
+        mut self,
+        id: &ObjectId,
+        kind: &Kind,
+        manifest: Option<&Value>,
+        live: Option<&Value>,
+        view: SchemaView<'_>,
+    ) -> Self {
+        let mut carried = Vec::new();
+        for position in 0..self.covering.len() {
+            let Some(rule) = self.covering.get(position).map(|covering| covering.rule) else { continue };
+            for field in rule.fields.iter().filter(|field| field.transform.is_some() || field.to.is_some()) {
+                match Carried::of(rule, field, (id, kind), manifest, live, view) {
+                    Ok(found) => {
+                        let decides = |source: &FieldPath| self.of(source).1.is_some_and(|by| by.index == rule.index);
+                        carried.extend(found.into_iter().filter(|carried| decides(&carried.source)));
+                    }
+                    Err(fault) => self.covering.get_mut(position).into_iter().for_each(|all| {
+                        if !all.faults.contains(&fault) {
+                            all.faults.push(fault.clone());
+                        }
+                    }),
+                }
+            }
+        }
+        self.carried = carried;
+        self
+    }
+
+    /// The first rule that covers the field, and where it sends it. What a rule writes another field to is its own.
     pub fn of(&self, path: &FieldPath) -> (Way, Option<&'a Rule>) {
+        if let Some(carried) = self.carried.iter().find(|carried| carried.writes_to(path)) {
+            return (if carried.rule.suspend { Way::Idle } else { Way::ToGit }, Some(carried.rule));
+        }
         for covering in &self.covering {
             let rule = covering.rule;
             if covering.faults.iter().any(|(fault, _)| fault.covers(path) || path.covers(fault)) {
@@ -85,6 +125,16 @@ impl<'a> Directions<'a> {
         self.covering.iter().find(|covering| covering.fields.is_none()).map(|covering| covering.rule)
     }
 
+    /// The rules that match the object, in their order.
+    pub fn rules(&self) -> impl Iterator<Item = &'a Rule> {
+        self.covering.iter().map(|covering| covering.rule)
+    }
+
+    /// The first rule that covers every field.
+    pub fn whole(&self) -> Option<&'a Rule> {
+        self.covering.iter().find(|covering| covering.fields.is_none()).map(|covering| covering.rule)
+    }
+
     /// Where the field goes.
     pub fn way(&self, path: &FieldPath) -> Way {
         self.of(path).0
@@ -93,13 +143,19 @@ impl<'a> Directions<'a> {
     /// Whether a filter of the deciding rule names exactly this field.
     pub fn names(&self, path: &FieldPath) -> bool {
         let Some(rule) = self.of(path).1 else { return false };
-        let named = |covering: &&Covering<'_>| covering.rule.index == rule.index;
-        self.covering
-            .iter()
-            .filter(named)
-            .filter_map(|covering| covering.fields.as_ref())
-            .flatten()
-            .any(|field| field == path)
+        self.fields_of(rule).any(|field| field == path)
+    }
+
+    /// The fields that the filters of a rule name in this object; none for a rule without.
+    pub(super) fn fields_of(&self, rule: &Rule) -> impl Iterator<Item = &FieldPath> {
+        let index = rule.index;
+        let own = self.covering.iter().filter(move |covering| covering.rule.index == index);
+        own.filter_map(|covering| covering.fields.as_ref()).flatten()
+    }
+
+    /// Every field that a filter names in this object.
+    pub(super) fn named(&self) -> impl Iterator<Item = &FieldPath> {
+        self.covering.iter().filter_map(|covering| covering.fields.as_ref()).flatten()
     }
 
     /// Whether a filter of any matching rule names the field `root` or something below it.
@@ -118,6 +174,44 @@ impl<'a> Directions<'a> {
                     Direction::Observe => way == Way::Observed,
                 }
         })
+    }
+
+    /// Fields that reach Git as another value, or elsewhere.
+    pub(super) fn carried(&self) -> &[Carried<'a>] {
+        &self.carried
+    }
+
+    /// Whether the field is written elsewhere than where it stands, or is what another field is written to.
+    pub(super) fn is_elsewhere(&self, path: &FieldPath) -> bool {
+        self.carried
+            .iter()
+            .any(|carried| carried.to.is_some() && carried.source.covers(path) || carried.writes_to(path))
+    }
+
+    /// Whether the field, or one below it, reaches Git as another value.
+    pub(super) fn is_transformed(&self, path: &FieldPath) -> bool {
+        let as_other = |carried: &Carried<'_>| carried.is_transformed && carried.to.is_none();
+        self.carried.iter().any(|carried| {
+            as_other(carried) && (carried.source.covers(path) || path.covers(&carried.source))
+        })
+    }
+
+    /// The live object as Git is to see it: with the values that transforms make.
+    pub(super) fn seen<'v>(&self, live: &'v Value, view: SchemaView<'_>) -> Cow<'v, Value> {
+        let mut seen = Cow::Borrowed(live);
+        for carried in self.carried.iter().filter(|carried| carried.is_transformed && carried.to.is_none()) {
+            let object = seen.to_mut();
+            match &carried.value {
+                Some(value) => drop(compare::set(object, &carried.source, value.clone(), view)),
+                None => drop(compare::remove(object, &carried.source, view)),
+            }
+        }
+        seen
+    }
+
+    /// The files that fields of the object are written to, and the paths in them.
+    pub fn files(&self) -> impl Iterator<Item = (&RepoPath, &[Step])> {
+        self.carried.iter().filter_map(Carried::file)
     }
 
     /// Notes every suspended rule and every filter that cannot be honoured.

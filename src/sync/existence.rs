@@ -7,11 +7,10 @@ use crate::object::digest::Digest;
 use crate::object::managed;
 use crate::rules::{Direction, Prune, Rule, Secrets, skipped};
 
-use super::directions::Directions;
 use super::evidence;
 use super::plan::{Action, Plan, Side, Verb};
-use super::planner::{Identity, InCluster, Subject, as_manifest, opts_out_of_prune};
-use super::to_cluster;
+use super::planner::{Identity, InCluster, Subject, directions, goes_elsewhere, opts_out_of_prune};
+use super::{to_cluster, to_git};
 
 /// A manifest whose object is not live.
 pub(super) fn only_in_git(
@@ -53,7 +52,7 @@ fn create(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule,
             "has finished and its ttlSecondsAfterFinished removed it",
         );
     }
-    let directions = Directions::new(matching, Some(manifest), None, subject.view);
+    let directions = directions(subject, matching, Some(manifest), None);
     directions.report(plan);
     let (object, release) = to_cluster::first_values(manifest, subject, &directions);
     plan.actions.push(Action::Create { object, release, rule: rule.index });
@@ -118,6 +117,9 @@ pub(super) fn only_live(
         return;
     }
     let Some(rule) = existence else {
+        if goes_elsewhere(subject, matching) {
+            return;
+        }
         return plan.note(
             Verb::Skipped,
             Side::Git,
@@ -148,9 +150,13 @@ fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, matc
         Ok(path) => path,
         Err(error) => return plan.note(Verb::Held, Side::Git, index, format!("no place for its manifest: {error}")),
     };
-    let directions = Directions::new(matching, None, Some(live), subject.view);
+    if let Some(reason) = subject.around.tree.and_then(|tree| tree.refuses(&path, subject.id)) {
+        let reason = format!("{path} cannot take its manifest: it {reason}; give the rule another `path`");
+        return plan.note(Verb::Held, Side::Git, index, reason);
+    }
+    let directions = directions(subject, matching, None, Some(live));
     directions.report(plan);
-    let object = as_manifest(live, subject, &directions);
+    let object = to_git::new_manifest(plan, live, subject, &directions);
     plan.actions.push(Action::Write { object, path, rule: rule.index });
 }
 

@@ -1,6 +1,7 @@
 //! Owns the reading of one object's two sides when its turn has come. Must never decide anything: it reads what the
 //! plan will depend on, and no more.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,10 +9,12 @@ use serde_json::Value;
 use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::{self, Place};
 use crate::object::schema::Schema;
-use crate::object::{ApiVersion, GroupKind, Kind, ObjectId};
+use crate::object::{ApiVersion, GroupKind, Kind, ObjectId, RepoPath};
 use crate::repository::{BlobId, Remote, RepositoryError};
 
 use super::live::{Container, Tombstone};
+use super::spots::Fragment;
+use super::targets::TargetFiles;
 
 /// Where the live state comes from.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub struct Request {
     pub kind: Arc<Kind>,
     /// Its manifest.
     pub manifest: Option<(BlobId, Place)>,
+    /// Its patches.
+    pub fragments: Vec<(BlobId, manifest::Fragment)>,
     /// Its live state.
     pub live: Source,
     /// Set when its absence is to be proven.
@@ -59,6 +64,12 @@ pub struct Observed {
     pub kind: Arc<Kind>,
     /// The file that holds the manifest, whole, and what the manifest says.
     pub manifest: Option<(Place, Vec<u8>, Value)>,
+    /// Its patches.
+    pub fragments: Vec<Fragment>,
+    /// Files that its fields are written to; `None` until it is known which.
+    pub files: Option<TargetFiles>,
+    /// The text of each file that holds a patch, or that fields are written to.
+    pub texts: BTreeMap<RepoPath, Vec<u8>>,
     /// The live object.
     pub live: Option<Value>,
     /// The proof of absence: `Ok(true)` proven, `Ok(false)` not asked for, `Err` not live for another reason.
@@ -89,7 +100,7 @@ pub async fn observe<C: Cluster, R: Remote>(
     remote: Arc<R>,
     request: Request,
 ) -> Result<Observed, ObserveError> {
-    let Request { id, kind, manifest, live, proof, composing } = request;
+    let Request { id, kind, manifest, fragments, live, proof, composing } = request;
     let manifest = match manifest {
         Some((blob, place)) => {
             let bytes = remote.read(vec![blob]).await?.pop().unwrap_or_default();
@@ -99,9 +110,10 @@ pub async fn observe<C: Cluster, R: Remote>(
         }
         None => None,
     };
-    let version = manifest
-        .as_ref()
-        .and_then(|(_, _, value)| ApiVersion::of(value))
+    let (fragments, texts) = read_fragments(&*remote, &id, fragments).await?;
+    let written = manifest.as_ref().map(|(_, _, value)| value).or(fragments.first().map(|fragment| &fragment.value));
+    let version = written
+        .and_then(ApiVersion::of)
         .unwrap_or_else(|| ApiVersion { group: id.group().into(), version: kind.preferred_version().into() });
     let live = match live {
         Source::Shown(object) if ApiVersion::of(&object).as_ref() == Some(&version) => Some(*object),
@@ -113,7 +125,26 @@ pub async fn observe<C: Cluster, R: Remote>(
         _ => Ok(false),
     };
     let schema = cluster.schema(&version).await?;
-    Ok(Observed { id, kind, manifest, live, absence, schema, composing })
+    Ok(Observed { id, kind, manifest, fragments, files: None, texts, live, absence, schema, composing })
+}
+
+async fn read_fragments<R: Remote>(
+    remote: &R,
+    id: &ObjectId,
+    fragments: Vec<(BlobId, manifest::Fragment)>,
+) -> Result<(Vec<Fragment>, BTreeMap<RepoPath, Vec<u8>>), ObserveError> {
+    let (mut read, mut texts) = (Vec::new(), BTreeMap::new());
+    if fragments.is_empty() {
+        return Ok((read, texts));
+    }
+    let (blobs, places): (Vec<BlobId>, Vec<manifest::Fragment>) = fragments.into_iter().unzip();
+    for (manifest::Fragment { place, listed }, bytes) in places.into_iter().zip(remote.read(blobs).await?) {
+        let value = manifest::read(&bytes, &place);
+        let value = value.map_err(|error| ObserveError::Manifest(id.clone(), error.to_string()))?;
+        texts.insert(place.path.clone(), bytes);
+        read.push(Fragment { place, value, listed });
+    }
+    Ok((read, texts))
 }
 
 /// Asks whether the object was deleted by itself: a 404 while its Namespace is Active and its definition established,

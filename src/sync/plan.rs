@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::manifest::{Place, Step};
 use crate::object::{FieldPath, ObjectId, RepoPath};
 pub use crate::report::{Side, Verb};
 
@@ -76,6 +77,50 @@ pub enum Action {
         /// Rule that decides existence.
         rule: RuleIndex,
     },
+    /// Write a new patch of the object.
+    WritePatch {
+        /// What it says.
+        object: Value,
+        /// Where.
+        path: RepoPath,
+        /// The kustomization that is to list it.
+        kustomization: Option<RepoPath>,
+        /// Fields that it sets.
+        changed: Vec<FieldPath>,
+        /// First rule that decides one of them.
+        rule: RuleIndex,
+    },
+    /// Edit a patch of the object in place.
+    EditPatch {
+        /// Where it stands.
+        place: Place,
+        /// What it says afterwards.
+        wanted: Value,
+        /// Fields that change.
+        changed: Vec<FieldPath>,
+        /// First rule that decides a changed field.
+        rule: RuleIndex,
+    },
+    /// List a patch of the object in a kustomization.
+    ListPatch {
+        /// The patch.
+        patch: RepoPath,
+        /// The kustomization.
+        kustomization: RepoPath,
+        /// Rule that writes the patch.
+        rule: RuleIndex,
+    },
+    /// Set values in a file that holds something else.
+    Set {
+        /// The file.
+        path: RepoPath,
+        /// Paths in it and what stands there afterwards; `None`: nothing.
+        values: Vec<(Vec<Step>, Option<Value>)>,
+        /// Fields of the object that these come from.
+        changed: Vec<FieldPath>,
+        /// Rule that decides the first of them.
+        rule: RuleIndex,
+    },
 }
 
 impl Action {
@@ -87,7 +132,13 @@ impl Action {
             | Self::Strip { .. }
             | Self::Create { .. }
             | Self::Delete { .. } => Side::Cluster,
-            Self::Write { .. } | Self::Edit { .. } | Self::Remove { .. } => Side::Git,
+            Self::Write { .. }
+            | Self::Edit { .. }
+            | Self::Remove { .. }
+            | Self::WritePatch { .. }
+            | Self::EditPatch { .. }
+            | Self::ListPatch { .. }
+            | Self::Set { .. } => Side::Git,
         }
     }
 
@@ -106,6 +157,10 @@ impl Action {
             | Self::Delete { rule, .. }
             | Self::Write { rule, .. }
             | Self::Edit { rule, .. }
+            | Self::WritePatch { rule, .. }
+            | Self::EditPatch { rule, .. }
+            | Self::ListPatch { rule, .. }
+            | Self::Set { rule, .. }
             | Self::Remove { rule } => Some(*rule),
         }
     }

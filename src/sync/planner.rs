@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::manifest::{Index, Step};
 use crate::object::schema::SchemaView;
-use crate::object::{Kind, ObjectId};
-use crate::rules::{Candidate, Direction, Labels, Rule, Rules, skipped};
+use crate::object::{Kind, ObjectId, RepoPath};
+use crate::rules::{Candidate, Direction, Labels, Rule, Rules, Target, skipped};
 
 use super::base::{Answer, Base};
 use super::directions::Directions;
 use super::existence;
-use super::plan::{Plan, Side, Verb};
-use super::{to_cluster, to_git};
+use super::plan::{Action, Plan, Side, Verb};
+use super::spots::{Fragment, Spots};
+use super::targets::{self, TargetFiles};
+use super::{patches, to_cluster, to_git};
 
 /// Who we are: the names by which our own work is told from that of others.
 #[derive(Clone, Debug)]
@@ -86,6 +89,19 @@ pub struct Subject<'a> {
     pub namespace_labels: Option<&'a Labels>,
     /// Why nothing may be deleted yet on either side (no whole commit read, a watch not synced); `None` when it may.
     pub deletes_wait: Option<&'a str>,
+    /// What else of Git it depends on.
+    pub around: Surroundings<'a>,
+}
+
+/// What of Git a plan depends on beside the manifest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// Patches of the object.
+    pub fragments: &'a [Fragment],
+    /// Files that its fields are written to.
+    pub files: Option<&'a TargetFiles>,
+    /// Kustomizations, and where what stands.
+    pub tree: Option<&'a Index>,
 }
 
 impl Subject<'_> {
@@ -115,11 +131,29 @@ fn has_other_labels(subject: &Subject<'_>) -> bool {
     moved(subject.manifest(), &base.manifest_labels) || moved(subject.live(), &base.live_labels)
 }
 
-fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of: Option<&Base>) -> Plan {
-    let mut plan = Plan::nothing(subject.id);
-    if skipped::is_own(subject.id, &identity.namespace, &identity.name) {
-        return plan;
+/// The files that the object's fields are written to, and the paths in them: a plan needs to know what they say.
+pub fn files(subject: &Subject<'_>, rules: &Rules) -> Vec<(RepoPath, Vec<Step>)> {
+    let (Some(live), true) = (subject.live(), rules.rules.iter().any(writes_to_file)) else { return Vec::new() };
+    let mut found = Vec::new();
+    for labels_of in [subject.base, None] {
+        let matching = matching(subject, rules, labels_of);
+        if matching.iter().copied().any(writes_to_file) {
+            let directions = directions(subject, &matching, subject.manifest(), Some(live));
+            found.extend(directions.files().map(|(path, steps)| (path.clone(), steps.to_vec())));
+        }
     }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Whether a field of the rule is written to another file.
+fn writes_to_file(rule: &Rule) -> bool {
+    rule.fields.iter().any(|field| matches!(field.to, Some(Target::File { .. })))
+}
+
+/// The rules that select the object, by the labels of its base if it is given.
+fn matching<'r>(subject: &Subject<'_>, rules: &'r Rules, labels_of: Option<&Base>) -> Vec<&'r Rule> {
     let manifest_labels = subject.manifest().map(labels);
     let live_labels = subject.live().map(labels);
     let candidate = Candidate {
@@ -130,29 +164,91 @@ fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of:
         base_labels: None,
         namespace_labels: subject.namespace_labels,
     };
-    let candidate = with_absent_sides(candidate, subject);
-    let matching: Vec<&Rule> = rules.matching(&candidate).collect();
+    rules.matching(&with_absent_sides(candidate, subject)).collect()
+}
+
+fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of: Option<&Base>) -> Plan {
+    let mut plan = Plan::nothing(subject.id);
+    if skipped::is_own(subject.id, &identity.namespace, &identity.name) {
+        return plan;
+    }
+    let matching = matching(subject, rules, labels_of);
     let existence = matching.iter().copied().find(|rule| rule.decides_existence());
     plan.selected = !matching.is_empty();
     plan.existence = existence.map(|rule| rule.index);
     if matching.is_empty() {
         return plan;
     }
-    if let InGit::Unreadable(reason) = subject.git {
+    if let InGit::Unreadable(reason) = subject.git
+        && (existence.is_some() || !goes_elsewhere(subject, &matching))
+    {
         plan.note(Verb::Held, Side::Git, plan.existence, format!("its manifest cannot be read: {reason}"));
-        return plan;
     }
     if subject.live().is_some_and(is_terminating) {
         plan.note(Verb::Pending, Side::Cluster, plan.existence, "is being deleted");
         return plan;
     }
-    match (subject.manifest(), subject.live()) {
-        (None, None) => {}
-        (Some(manifest), None) => existence::only_in_git(&mut plan, subject, manifest, existence, &matching),
-        (None, Some(live)) => existence::only_live(&mut plan, subject, live, existence, &matching, identity),
-        (Some(manifest), Some(live)) => on_both_sides(&mut plan, subject, manifest, live, &matching, identity),
+    match (subject.git, subject.live()) {
+        (InGit::Absent, None) | (InGit::Unreadable(_), None) => {}
+        (InGit::Unreadable(_), Some(live)) => {
+            let directions = directions(subject, &matching, None, Some(live));
+            beside(&mut plan, subject, None, live, &matching, &directions);
+        }
+        (InGit::Present(manifest), None) => {
+            existence::only_in_git(&mut plan, subject, manifest, existence, &matching);
+        }
+        (InGit::Absent, Some(live)) => {
+            existence::only_live(&mut plan, subject, live, existence, &matching, identity);
+            let written = plan.actions.iter().find_map(|action| match action {
+                Action::Write { object, .. } => Some(object.clone()),
+                _ => None,
+            });
+            if plan.selected && !plan.actions.iter().any(Action::deletes) {
+                let directions = directions(subject, &matching, None, Some(live));
+                beside(&mut plan, subject, written.as_ref(), live, &matching, &directions);
+            }
+        }
+        (InGit::Present(manifest), Some(live)) => {
+            on_both_sides(&mut plan, subject, manifest, live, &matching, identity);
+        }
     }
     plan
+}
+
+/// Whether fields of the object have places of their own, whatever becomes of its manifest.
+pub(super) fn goes_elsewhere(subject: &Subject<'_>, matching: &[&Rule]) -> bool {
+    !subject.around.fragments.is_empty()
+        || matching.iter().any(|rule| rule.format.is_patch() || writes_to_file(rule))
+}
+
+pub(super) fn directions<'r>(
+    subject: &Subject<'_>,
+    matching: &[&'r Rule],
+    manifest: Option<&Value>,
+    live: Option<&Value>,
+) -> Directions<'r> {
+    let directions = Directions::new(matching, manifest, live, subject.view);
+    directions.carrying(subject.id, subject.kind, manifest, live, subject.view)
+}
+
+/// Plans what goes to Git beside the manifest: patches, and values in other files.
+fn beside(
+    plan: &mut Plan,
+    subject: &Subject<'_>,
+    manifest: Option<&Value>,
+    live: &Value,
+    matching: &[&Rule],
+    directions: &Directions<'_>,
+) {
+    if !goes_elsewhere(subject, matching) {
+        return;
+    }
+    if manifest.is_none() {
+        directions.report(plan);
+    }
+    let spots = Spots::new(subject.around.fragments, Some(live), directions, subject.view);
+    patches::plan(plan, subject, manifest, live, matching, directions, &spots);
+    targets::plan(plan, subject, directions);
 }
 
 /// When a side is missing, its labels are those of its base, else those of the other side (`docs/decisions.md` 2).
@@ -174,10 +270,12 @@ fn on_both_sides(
     matching: &[&Rule],
     identity: &Identity,
 ) {
-    let directions = Directions::new(matching, Some(manifest), Some(live), subject.view);
+    let directions = directions(subject, matching, Some(manifest), Some(live));
+    let spots = Spots::new(subject.around.fragments, Some(live), &directions, subject.view);
     directions.report(plan);
     to_cluster::plan(plan, subject, manifest, live, &directions, identity);
-    to_git::plan(plan, subject, manifest, live, &directions);
+    to_git::plan(plan, subject, manifest, live, &directions, &spots);
+    beside(plan, subject, Some(manifest), live, matching, &directions);
     let active = matching.iter().any(|rule| !rule.suspend && rule.sync_to != Direction::Observe);
     let open = plan.notes.iter().any(|note| matches!(note.verb, Verb::Held | Verb::Pending));
     plan.agrees = active && plan.actions.is_empty() && !open;
@@ -197,11 +295,6 @@ pub(super) fn opts_out_of_prune(object: &Value) -> bool {
 
 fn is_terminating(live: &Value) -> bool {
     live.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
-}
-
-/// What a new manifest of a live object says.
-pub(super) fn as_manifest(live: &Value, subject: &Subject<'_>, directions: &Directions<'_>) -> Value {
-    to_git::new_manifest(live, subject, directions)
 }
 
 #[cfg(test)]

@@ -10,6 +10,11 @@ use crate::object::schema::Schema;
 use crate::object::{FieldPath, GroupKind, RepoPath};
 use crate::sync::plan::Action;
 
+#[path = "planner_tests/fields.rs"]
+mod fields;
+#[path = "planner_tests/places.rs"]
+mod places;
+
 /// One object, its sides and the rules.
 struct Case {
     rules: Rules,
@@ -20,6 +25,9 @@ struct Case {
     gone: bool,
     unreadable: Option<&'static str>,
     waits: Option<&'static str>,
+    fragments: Vec<Fragment>,
+    files: TargetFiles,
+    tree: Index,
 }
 
 const MANAGER: &str = "kubeferry:kubeferry/test";
@@ -92,7 +100,7 @@ impl Case {
             base: None,
             gone: false,
             unreadable: None,
-            waits: None,
+            waits: None, fragments: Vec::new(), files: TargetFiles::new(), tree: Index::default(),
         }
     }
 
@@ -164,6 +172,7 @@ impl Case {
             view: schema.view_of(object.unwrap_or(&fallback)),
             namespace_labels: None,
             deletes_wait: self.waits,
+            around: Surroundings { fragments: &self.fragments, files: Some(&self.files), tree: Some(&self.tree) },
         };
         let plan = plan(&subject, &self.rules, &identity());
         assert_eq!(plan, super::plan(&subject, &self.rules, &identity()), "planning is deterministic");
@@ -182,6 +191,16 @@ impl Case {
             Action::Write { path, .. } => format!("write {path}"),
             Action::Edit { changed, .. } => format!("edit {changed:?}"),
             Action::Remove { .. } => "remove".to_owned(),
+            Action::WritePatch { path, kustomization: None, changed, .. } => format!("patch {path} {changed:?}"),
+            Action::WritePatch { path, kustomization: Some(by), .. } => format!("patch {path} in {by}"),
+            Action::EditPatch { place, changed, .. } => format!("edit {} {changed:?}", place.path),
+            Action::ListPatch { patch, kustomization, .. } => format!("list {patch} in {kustomization}"),
+            Action::Set { path, values, .. } => {
+                let value = |(steps, value): &(Vec<crate::manifest::Step>, Option<Value>)| {
+                    format!("{}={}", crate::manifest::shown(steps), value.clone().unwrap_or_default())
+                };
+                format!("set {path} {}", values.iter().map(value).collect::<Vec<_>>().join(" "))
+            }
         };
         plan.actions.iter().map(action).chain(plan.notes.iter().map(|note| note.verb.to_string())).collect()
     }
@@ -202,7 +221,10 @@ impl Case {
         actions
             .into_iter()
             .find_map(|action| match action {
-                Action::Edit { wanted: object, .. } | Action::Write { object, .. } => Some(object),
+                Action::Edit { wanted: object, .. }
+                | Action::EditPatch { wanted: object, .. }
+                | Action::WritePatch { object, .. }
+                | Action::Write { object, .. } => Some(object),
                 _ => None,
             })
             .expect("a write")
@@ -493,151 +515,4 @@ fn secrets_reach_git_only_when_a_rule_says_so() {
     assert_eq!(case(rule(&["git"])).git(secret.clone()).theirs(changed.clone()).words(), ["skipped"]);
     assert_eq!(case(rule(&["git secrets: plain"])).git(secret.clone()).theirs(changed).words(), ["edit [.data.k]"]);
     assert_eq!(case(rule(&["kubernetes"])).git(secret).words(), ["create, release []"]);
-}
-
-// --- Directions per field ---
-
-#[test]
-fn two_rules_split_one_object_and_agree() {
-    let rules = || rule(&["git filters: [/spec/replicas]", "kubernetes"]);
-    let mut live = live_by(&deployment(2, "web:1"), MANAGER);
-    live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"].as_object_mut().unwrap().remove("f:replicas");
-    let mut case = Case::new(rules()).deployment().git(deployment(2, "web:1"));
-    case.live = Some(live.clone());
-    assert!(case.words().is_empty() && case.plan().agrees);
-
-    // Scaled by hand, with no owner left: the change reaches Git, and nothing else does.
-    live["spec"]["replicas"] = 5.into();
-    case.live = Some(live.clone());
-    assert_eq!(case.words(), ["edit [.spec.replicas]"]);
-
-    // A new image in Git: applied without the replicas.
-    case.manifest = Some(deployment(2, "web:2"));
-    let applied = case.applied();
-    assert_eq!(applied["spec"].get("replicas"), None);
-    assert_eq!(applied["spec"]["template"]["spec"]["containers"][0]["image"], "web:2");
-}
-
-#[test]
-fn decision_16_creation_carries_first_values_and_gives_them_up() {
-    let case =
-        Case::new(rule(&["git filters: [/spec/replicas]", "kubernetes"])).deployment().git(deployment(3, "web:1"));
-    assert_eq!(case.applied()["spec"]["replicas"], 3);
-    assert_eq!(case.words(), ["create, release [.spec.replicas]"]);
-}
-
-#[test]
-fn decision_20_replicas_that_leave_git_are_released_and_never_dropped() {
-    let mut manifest = deployment(3, "web:1");
-    manifest["spec"].as_object_mut().unwrap().shift_remove("replicas");
-    let case = Case::new(rule(&["kubernetes"])).deployment().git(manifest).ours(deployment(3, "web:1"));
-    assert_eq!(case.words(), ["release [.spec.replicas]"]);
-}
-
-#[test]
-fn decision_20_a_field_that_left_git_and_that_kubectl_holds_is_removed() {
-    let mut case = Case::new(rule(&["kubernetes"]))
-        .git(config_map(json!({"a": "1"})))
-        .ours(config_map(json!({"a": "1", "b": "2"})));
-    let entries = case.live.as_mut().unwrap()["metadata"]["managedFields"].as_array_mut().unwrap();
-    entries
-        .push(json!({"manager": "kubectl-create", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
-        "fieldsV1": {"f:data": {".": {}, "f:b": {}}}}));
-    assert_eq!(case.words(), ["strip [.data.b]", "apply [.data.b]"]);
-
-    case.live.as_mut().unwrap()["metadata"]["managedFields"][1]["manager"] = "operator".into();
-    assert_eq!(case.words(), ["apply [.data.b]", "skipped"]);
-}
-
-#[test]
-fn decision_25_another_instance_is_reported_and_never_forced() {
-    let mut case = Case::new(rule(&["kubernetes"])).git(config_map(json!({"a": "1"})));
-    case.live = Some(live_by(&config_map(json!({"a": "2"})), "kubeferry:elsewhere/other"));
-    assert_eq!(case.words(), ["held"]);
-}
-
-#[test]
-fn decision_26_fields_that_another_direction_takes_over_are_released() {
-    let sides = |rules| Case::new(rules).deployment().git(deployment(3, "web:1")).ours(deployment(3, "web:1"));
-    let split = sides(rule(&["git filters: [/spec/replicas]", "kubernetes"]));
-    assert_eq!(split.words(), ["release [.spec.replicas]"]);
-}
-
-#[test]
-fn an_object_that_nobody_applied_is_adopted_by_one_apply() {
-    let object = config_map(json!({"a": "1"}));
-    let case = Case::new(rule(&["kubernetes"])).git(object.clone()).theirs(object);
-    assert_eq!(case.words(), ["apply [.data.a]"]);
-}
-
-#[test]
-fn values_that_mean_the_same_need_no_action() {
-    let with = |cpu: &str| {
-        let mut object = deployment(1, "web:1");
-        object["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": cpu}});
-        object
-    };
-    for direction in ["kubernetes", "git"] {
-        let mut case = Case::new(rule(&[direction])).deployment().git(with("1000m"));
-        case.live = Some(live_by(&with("1"), if direction == "git" { "somebody" } else { MANAGER }));
-        assert!(case.words().is_empty(), "{direction}: {:?}", case.words());
-        assert!(case.plan().agrees);
-    }
-}
-
-#[test]
-fn decision_18_a_default_is_not_written_where_nobody_wrote_it() {
-    let mut live = deployment(1, "web:1");
-    live["spec"]["revisionHistoryLimit"] = 10.into();
-    live["spec"]["template"]["spec"]["restartPolicy"] = "Always".into();
-    let mut manifest = deployment(1, "web:1");
-    manifest["spec"].as_object_mut().unwrap().shift_remove("replicas");
-    let case = Case::new(rule(&["git"])).deployment().git(manifest.clone()).theirs(live);
-    assert!(case.words().is_empty(), "{:?}", case.words());
-}
-
-#[test]
-fn decision_17_replicas_are_written_owned_or_not_when_they_differ_from_the_default() {
-    let mut manifest = deployment(1, "web:1");
-    manifest["spec"].as_object_mut().unwrap().shift_remove("replicas");
-    let mut case = Case::new(rule(&["git"])).deployment().git(manifest);
-    let mut live = live_by(&deployment(4, "web:1"), "somebody");
-    live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"].as_object_mut().unwrap().remove("f:replicas");
-    case.live = Some(live);
-    assert_eq!(case.words(), ["edit [.spec.replicas]"]);
-}
-
-#[test]
-fn a_new_manifest_has_no_trace_of_the_server() {
-    let mut live = live_by(&deployment(2, "web:1"), "somebody");
-    live["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z".into();
-    live["metadata"]["generation"] = 3.into();
-    live["status"] = json!({"replicas": 2});
-    let mut case = Case::new(rule(&["git"])).deployment();
-    case.live = Some(live);
-    assert_eq!(case.written(), deployment(2, "web:1"));
-}
-
-#[test]
-fn observe_reports_and_does_nothing() {
-    let case = Case::new(rule(&["observe"])).git(config_map(json!({"a": "1"}))).theirs(config_map(json!({"a": "2"})));
-    assert_eq!(case.words(), ["differs"]);
-    assert_eq!(Case::new(rule(&["observe"])).git(config_map(json!({}))).words(), ["differs"]);
-    assert_eq!(Case::new(rule(&["observe"])).theirs(config_map(json!({}))).words(), ["differs"]);
-}
-
-#[test]
-fn a_manifest_keeps_what_the_server_owns_and_what_another_direction_owns() {
-    let mut manifest = config_map(json!({"a": "1", "b": "1"}));
-    manifest["metadata"]["creationTimestamp"] = Value::Null;
-    let case = Case::new(rule(&["git filters: [/data/a]"]))
-        .git(manifest.clone())
-        .theirs(config_map(json!({"a": "2", "b": "2"})));
-    manifest["data"]["a"] = "2".into();
-    assert_eq!(case.written(), manifest);
-    assert_eq!(case.plan().actions.len(), 1);
-    assert!(case.plan().actions.iter().all(|action| match action {
-        Action::Edit { changed, .. } => *changed == [FieldPath::fields(["data", "a"])],
-        _ => false,
-    }));
 }

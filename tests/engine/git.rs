@@ -188,7 +188,7 @@ fn a_path_that_is_taken_holds_back_its_object_alone() {
     world.push(&[("shop", Some("a file where a folder is wanted"))]);
     world.cluster.update(&data("1"), "kubectl-create");
     world.pass(60);
-    world.assert_said(&config_map_id("shop", "a"), "cannot take");
+    world.assert_said(&config_map_id("shop", "a"), "is in the way");
     world.reload(&format!("{TO_GIT}\n- {{name: lab, resources: [configmaps], namespaces: [lab], syncTo: git}}"));
     world.cluster.update(&config_map("lab", "b", &json!({"b": "1"})), "kubectl-create");
     world.pass(5);

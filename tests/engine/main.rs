@@ -16,6 +16,7 @@ mod actors;
 mod deleting;
 mod git;
 mod model;
+mod places;
 mod rounds;
 mod witness;
 mod world;

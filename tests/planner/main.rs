@@ -24,7 +24,9 @@ use kubeferry::sync::act::act;
 use kubeferry::sync::base::Answer;
 use kubeferry::sync::directions::{Directions, Way};
 use kubeferry::sync::plan::{Action, Plan};
-use kubeferry::sync::planner::{self, Identity, InCluster, InGit, Subject};
+use kubeferry::sync::planner::{self, Identity, InCluster, InGit, Subject, Surroundings};
+use kubeferry::sync::spots::Fragment;
+use kubeferry::sync::targets::{TargetFile, TargetFiles};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::Value;
@@ -33,7 +35,13 @@ use memory_cluster::{MemoryCluster, content, kind};
 use objects::{change, changed, new};
 use pace::{Dice, Pace};
 
-const RULES: [&str; 10] = [
+const RULES: [&str; 16] = [
+    "{syncTo: git, format: patch, fields: [/spec/replicas, /data/a, /spec/size]}",
+    "{syncTo: git, format: patch}",
+    "{syncTo: git, format: patch, strategy: json-merge, fields: [\".spec.template.spec.containers[?(@.name=='web')].image\", '/spec/ports']}",
+    "{syncTo: git, format: patch, strategy: replace, fields: [/metadata/annotations, /spec/template, /data]}",
+    "{syncTo: git, fields: [{path: /spec/replicas, to: 'values.yaml#/web/replicas'}, {path: /data/a, to: 'values.yaml#/web/a'}]}",
+    "{syncTo: git, fields: [{path: /spec/replicas, to: /metadata/annotations/scaled}, {path: /data/a, to: /data/moved}]}",
     "{syncTo: kubernetes}",
     "{syncTo: git}",
     "{syncTo: observe}",
@@ -52,6 +60,10 @@ struct Scene {
     rules: Rules,
     cluster: MemoryCluster,
     text: Option<String>,
+    /// Patches of the object, each a file.
+    patches: Vec<String>,
+    /// The file that fields are written to.
+    values: Option<String>,
     answer: Option<Answer>,
 }
 
@@ -63,12 +75,32 @@ fn place() -> Place {
     Place { path: RepoPath::parse("a.yaml").unwrap(), document: 1, item: Box::default(), line: 1 }
 }
 
+/// Where the patch of that number stands: the first one where the rules write theirs.
+fn patch_path(number: usize) -> RepoPath {
+    let name = if number == 0 { String::new() } else { format!("{number}.") };
+    RepoPath::parse(&format!("patches/web.{name}yaml")).unwrap()
+}
+
+fn values_path() -> RepoPath {
+    RepoPath::parse("values.yaml").unwrap()
+}
+
 fn rules(dice: &mut Dice) -> Rules {
     let mut text = "gitUrl: https://git.example.com/a.git\nrules:\n".to_owned();
     for _ in 0..=dice.below(3) {
-        text.push_str(&format!("- {}\n", dice.pick(&RULES).unwrap()));
+        let rule = dice.pick(&RULES).unwrap();
+        text.push_str(&format!("- {}\n", rule.replace("format: patch", "path: patches/web.yaml, format: patch")));
     }
     kubeferry::rules::load(&text, "rules.yaml").unwrap().rules
+}
+
+/// Identity and some of the fields: what a person puts into a patch.
+fn part(object: &Value, dice: &mut Dice) -> Value {
+    let mut part = object.clone();
+    let fields = part.as_object_mut().unwrap();
+    fields["metadata"] = serde_json::json!({"name": "web", "namespace": "shop"});
+    fields.retain(|key, _| matches!(key.as_str(), "apiVersion" | "kind" | "metadata") || dice.once_in(2));
+    part
 }
 
 impl Scene {
@@ -79,7 +111,7 @@ impl Scene {
         let kinds = [("", "ConfigMap"), ("", "Service"), ("apps", "Deployment"), ("example.com", "Widget")];
         let (group, name) = dice.pick(&kinds).unwrap();
         let id = ObjectId::new(GroupKind::new(group, name), "shop", "web");
-        let mut scene = Self { rules: rules(&mut dice), cluster, text: None, answer: None, id };
+        let mut scene = Self { rules: rules(&mut dice), cluster, text: None, patches: Vec::new(), values: None, answer: None, id };
         let object = new(&scene.id, &mut dice);
         for _ in 0..=dice.below(3) {
             let changes = |dice: &mut Dice, object: &Value| {
@@ -95,6 +127,7 @@ impl Scene {
                     scene.cluster.update(&changes(&mut dice, &live), manager);
                 }
                 3 if *name == "Deployment" => scene.cluster.scale(&scene.id, dice.below(5) as u64),
+                4 if dice.once_in(2) => scene.patches = vec![manifest::render(&part(&changes(&mut dice, &object), &mut dice))],
                 // What other rules did before.
                 _ => {
                     let now = std::mem::replace(&mut scene.rules, rules(&mut dice));
@@ -115,8 +148,19 @@ impl Scene {
         self.cluster.object(&self.id)
     }
 
+    fn fragments(&self) -> Vec<Fragment> {
+        let patch = |(number, text): (usize, &String)| {
+            let place = Place { path: patch_path(number), ..place() };
+            Fragment { value: manifest::read(text.as_bytes(), &place).unwrap(), place, listed: None }
+        };
+        self.patches.iter().enumerate().map(patch).collect()
+    }
+
     fn plan(&self) -> Plan {
         let (manifest, live) = (self.manifest(), self.live());
+        let fragments = self.fragments();
+        let says = Ok(self.values.as_ref().and_then(|text| manifest::open(text.as_bytes()).unwrap()));
+        let files = TargetFiles::from([(values_path(), TargetFile { says, taken: Vec::new() })]);
         let kinds = self.cluster.kinds();
         let schema = Schema::builtin();
         let subject = Subject {
@@ -132,6 +176,7 @@ impl Scene {
                 .map_or(kubeferry::object::SchemaView::unknown(), |object| schema.view_of(object)),
             namespace_labels: None,
             deletes_wait: None,
+            around: Surroundings { fragments: &fragments, files: Some(&files), tree: None },
         };
         planner::plan(&subject, &self.rules, &identity())
     }
@@ -148,6 +193,20 @@ impl Scene {
                     let edited = manifest::edit(text.as_bytes(), &place(), wanted, schema.view_of(wanted)).unwrap();
                     skipped += edited.skipped.len();
                     self.text = Some(String::from_utf8(edited.bytes).unwrap());
+                }
+                Action::WritePatch { object, .. } => self.patches.push(manifest::render(object)),
+                Action::EditPatch { place, wanted, .. } => {
+                    let number = (0..).find(|number| patch_path(*number) == place.path).unwrap();
+                    let text = self.patches[number].clone();
+                    let schema = Schema::builtin();
+                    let edited = manifest::edit(text.as_bytes(), place, wanted, schema.view_of(wanted)).unwrap();
+                    skipped += edited.skipped.len();
+                    self.patches[number] = String::from_utf8(edited.bytes).unwrap();
+                }
+                Action::Set { path, values, .. } => {
+                    let before = self.values.clone().unwrap_or_default();
+                    let after = manifest::set(before.as_bytes(), path, values).unwrap();
+                    self.values = Some(String::from_utf8(after).unwrap());
                 }
                 _ => self.text = None,
             }
@@ -176,7 +235,9 @@ impl Scene {
         };
         let matching: Vec<_> = self.rules.matching(&candidate).collect();
         let schema = Schema::builtin();
-        Directions::new(&matching, Some(object), Some(object), schema.view_of(object)).way(path)
+        let view = schema.view_of(object);
+        let directions = Directions::new(&matching, Some(object), Some(object), view);
+        directions.carrying(&self.id, candidate.kind, Some(object), Some(object), view).way(path)
     }
 
     fn assert_only(&self, way: Way, before: Option<&Value>, after: Option<&Value>) {

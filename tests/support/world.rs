@@ -91,6 +91,11 @@ impl World {
         self.folder.path()
     }
 
+    /// The access that kubeferry has.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// The name of the service account that kubeferry uses.
     pub fn account(journey: &str) -> String {
         format!("system:serviceaccount:{}:kubeferry", names(journey).1)

@@ -250,3 +250,54 @@ fn any_sequence_of_updates_is_the_same_as_the_last_tree() {
         assert_eq!(index.shown.keys().collect::<BTreeSet<_>>(), fresh.shown.keys().collect::<BTreeSet<_>>());
     }
 }
+
+fn fragments(index: &Index, id: &ObjectId) -> Vec<String> {
+    index.fragments(id).into_iter().map(|fragment| fragment.place.to_string()).collect()
+}
+
+#[test]
+fn a_patch_stands_for_the_object_that_is_built_of_it() {
+    let mut index = Index::default();
+    index.set_kinds(&kinds(&[("A", true)]));
+    put(&mut index, "base/kustomization.yaml", "resources: [a.yaml]\n");
+    put(&mut index, "base/a.yaml", &object("A", "a"));
+    put(&mut index, "over/kustomization.yaml", "namespace: shop\nresources: [../base]\npatches: [{path: p.yaml}]\n");
+    put(&mut index, "over/p.yaml", &object("A", "a"));
+    assert_eq!(fragments(&index, &id("A", "shop", "a")), ["over/p.yaml:1"]);
+    assert_eq!(fragments(&index, &id("A", "default", "a")), [""; 0]);
+    assert_eq!(fragments(&index, &id("A", "shop", "b")), [""; 0]);
+    // Another value of a patch touches the object that is built of it.
+    let changed = format!("{}spec: 1\n", object("A", "a"));
+    assert_eq!(put(&mut index, "over/p.yaml", &changed), ["A shop/a"]);
+    // So does another kustomization, for the object that it was and the one that it becomes.
+    let lab = "namespace: lab\nresources: [../base]\npatches: [{path: p.yaml}]\n";
+    let touched = put(&mut index, "over/kustomization.yaml", lab);
+    assert!(touched.contains(&"A shop/a".to_owned()) && touched.contains(&"A lab/a".to_owned()), "{touched:?}");
+    // Names that change on the way, and patches that are aimed elsewhere, stand for nothing that is known.
+    for unclear in ["namePrefix: x-\npatches: [{path: p.yaml}]\n", "patches: [{path: p.yaml, target: {kind: A}}]\n"] {
+        put(&mut index, "over/kustomization.yaml", unclear);
+        assert_eq!(fragments(&index, &id("A", "default", "a")), [""; 0], "{unclear}");
+    }
+    put(&mut index, "over/kustomization.yaml", "patches: [{path: p.yaml, target: {kind: A, name: a}}]\n");
+    assert_eq!(fragments(&index, &id("A", "default", "a")), ["over/p.yaml:1"]);
+}
+
+#[test]
+fn what_a_rule_could_have_written_is_a_patch_as_long_as_the_rule_stands() {
+    let mut index = Index::default();
+    index.set_kinds(&kinds(&[("A", true)]));
+    let at = "shop/a.patch.yaml";
+    put(&mut index, at, &object("A", "a"));
+    assert_eq!(line(index.find(&id("A", "default", "a"))), "shop/a.patch.yaml:1");
+    let writes = |path: &RepoPath, id: &ObjectId| path.as_str() == format!("{}/a.patch.yaml", id.namespace().unwrap());
+    let touched = shown(index.set_patches(PatchPaths::new(writes)));
+    assert!(touched.contains(&"A default/a".to_owned()), "{touched:?}");
+    // Its namespace is told by its path alone.
+    assert_eq!(fragments(&index, &id("A", "shop", "a")), ["shop/a.patch.yaml:1"]);
+    assert!(matches!(index.find(&id("A", "shop", "a")), Found::Unreadable(_)), "no manifest, and no absence");
+    assert_eq!(index.refuses(&path(at), &id("A", "shop", "a")), Some(Reason::Patch));
+    put(&mut index, at, &format!("{}spec: 1\n", object("A", "a")));
+    let touched = shown(index.set_patches(PatchPaths::default()));
+    assert!(touched.contains(&"A default/a".to_owned()), "{touched:?}");
+    assert_eq!(line(index.find(&id("A", "default", "a"))), "shop/a.patch.yaml:1");
+}

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, ClusterEvent};
 use crate::object::{GroupKind, Kind, ObjectId};
 use crate::repository::Remote;
-use crate::rules::Candidate;
+use crate::rules::{Candidate, Field};
 
 use super::super::clock::Clock;
 use super::super::live::Sighting;
@@ -38,6 +38,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.kinds = kinds;
                 let touched = self.index.set_kinds(&self.kinds);
                 touched.into_iter().for_each(|id| self.queue.push(id));
+                self.set_patch_paths();
                 let waiting: Vec<ObjectId> = self.standings.waiting_for_kinds().collect();
                 waiting.into_iter().for_each(|id| self.queue.push(id));
                 self.watch();
@@ -170,8 +171,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let selected = self.kinds.iter().filter(|kind| kind.is_watchable() && self.rules.selects_kind(kind));
         let mut wanted: Vec<GroupKind> = selected.map(|kind| kind.group_kind.clone()).collect();
         wanted.sort();
-        self.live.with_status =
-            self.rules.rules.iter().flat_map(|rule| &rule.fields).any(|field| field.filter.is_status());
+        // An expression sees the whole object.
+        let sees_status = |field: &Field| field.filter.is_status() || field.transform.is_some();
+        self.live.with_status = self.rules.rules.iter().flat_map(|rule| &rule.fields).any(sees_status);
         let is_kept = |kind: &GroupKind| is_container(kind) || wanted.binary_search(kind).is_ok();
         self.live.keep_kinds(is_kept);
         self.unlisted.retain(|id| is_kept(id.group_kind()));

@@ -250,7 +250,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// The index follows to a new head; what it touches is planned.
     fn take_commit(&mut self, to: Option<CommitId>, went_back: bool, files: Vec<ReadFile>) {
         let count = files.len();
-        let mut touched = BTreeSet::new();
+        let (mut touched, mut concerned) = (Vec::new(), BTreeSet::new());
         let mut unreadable = None;
         let emptied = self.emptied(&files);
         for ReadFile { path, file } in files {
@@ -265,8 +265,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             } else {
                 self.unreadable.remove(&path);
             }
+            concerned.extend(self.claims.of(&path).cloned());
             touched.extend(self.index.update(&path, file));
         }
+        let mut touched = self.expand(touched);
         self.suspects.retain(|_, path| self.unreadable.contains(path));
         for id in &touched {
             // A branch that went back deletes nothing: what it lacks never agreed.
@@ -292,6 +294,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.caught_up();
         // What could not be read names no identity: whatever waited for a readable manifest is asked again.
         touched.extend(std::mem::take(&mut self.hidden_ids));
+        touched.extend(concerned);
         touched.into_iter().for_each(|id| self.queue.push(id));
     }
 

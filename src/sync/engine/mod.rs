@@ -2,12 +2,17 @@
 //! [`Remote`] and [`Clock`], and advances by [`Engine::step`] alone, so that a test can drive it without any of them.
 //! Must never hold an object longer than its planning pass takes.
 
+mod acting;
+mod around;
 mod cluster_side;
 mod compose;
 mod git_side;
 mod objects;
+mod placing;
 mod preview;
 mod progress;
+mod putting;
+mod removing;
 mod standing;
 
 use cluster_side::is_container;
@@ -37,6 +42,7 @@ use super::plan::RuleIndex;
 use super::planner::Identity;
 use super::queue::Queue;
 use super::removed::Removed;
+use super::targets::Claims;
 
 pub use preview::Preview;
 pub use progress::{KindProgress, Progress};
@@ -125,6 +131,8 @@ pub struct Engine<C, R, K> {
     unreadable: BTreeSet<RepoPath>,
     /// Objects whose manifests could not be read or told: the next commit may show them.
     hidden_ids: BTreeSet<ObjectId>,
+    /// Which objects are written to which other files.
+    claims: Claims,
     next_fetch: Instant,
     fetch_failures: u32,
     batch: Batch,
@@ -182,6 +190,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             suspects: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             hidden_ids: BTreeSet::new(),
+            claims: Claims::default(),
             fetch_failures: 0,
             batch: Batch::default(),
             removed: Removed::default(),
@@ -190,6 +199,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             previews: Vec::new(),
             tasks: FuturesUnordered::new(),
         };
+        engine.set_patch_paths();
         engine.watch();
         engine
     }
@@ -235,6 +245,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Rules that replace the ones in force. Everything is read and planned anew; what agreed stays agreed.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         self.rules = rules;
+        self.set_patch_paths();
         self.outdate_composing();
         self.bases.renumber();
         self.deletes.renumber();

@@ -3,21 +3,20 @@
 
 use serde_json::Value;
 
-use crate::cluster::{Cluster, ClusterError};
-use crate::manifest::Found;
+use crate::cluster::Cluster;
+use crate::manifest::{self, Found};
 use crate::object::digest::Digest;
 use crate::object::schema::SchemaView;
 use crate::object::{GroupKind, ObjectId};
 use crate::report::{Change, RuleRef, Side, Verb};
 use crate::repository::Remote;
 
-use super::super::act::{Acted, act};
 use super::super::base::Base;
 use super::super::clock::Clock;
 use super::super::live::Watched;
 use super::super::observe::{ObserveError, Observed, Proof, Request, Source, observe};
 use super::super::plan::{Action, Plan, RuleIndex};
-use super::super::planner::{self, InCluster, InGit, Subject};
+use super::super::planner::{self, InCluster, InGit, Subject, Surroundings};
 use super::{Done, Engine, Mode};
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
@@ -85,8 +84,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             None => Source::Absent,
         };
         let shown = matches!(live, Source::Shown(_));
+        let blob = |fragment: manifest::Fragment| Some((*self.blobs.get(&fragment.place.path)?, fragment));
+        let fragments = self.index.fragments(&id).into_iter().filter_map(blob).collect();
         self.flights.insert(id.clone(), false);
-        let request = Request { id: id.clone(), kind, manifest, live, proof, composing };
+        let request = Request { id: id.clone(), kind, manifest, fragments, live, proof, composing };
         let (cluster, remote) = (self.cluster.clone(), self.remote.clone());
         self.tasks.push(Box::pin(async move {
             let observed = observe(cluster, remote, request).await;
@@ -110,18 +111,26 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         Some(Proof { tombstone, definition })
     }
 
-    fn forget(&mut self, id: &ObjectId) {
+    pub(super) fn forget(&mut self, id: &ObjectId) {
         self.bases.forget(id);
         self.bases.answered(id, None);
         self.live.bury(id);
         self.standings.clear_of(id);
         self.doomed.remove(id);
         self.applied.remove(id);
+        self.claims.forget(id);
         self.queue.succeeded(id);
     }
 
     /// Both sides were read: plan, and carry out.
     pub(super) fn observed(&mut self, id: &ObjectId, shown: bool, observed: Result<Box<Observed>, ObserveError>) {
+        let observed = match observed {
+            Ok(observed) => match self.read_targets(shown, observed) {
+                Some(observed) => Ok(observed),
+                None => return,
+            },
+            Err(error) => Err(error),
+        };
         let again = self.flights.remove(id).unwrap_or_default();
         if again {
             self.queue.push(id.clone());
@@ -151,6 +160,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let plan = self.plan(&observed, hidden.as_deref());
         self.standings.metrics().planned(self.clock.now().saturating_sub(since));
         self.planned += 1;
+        self.ask_again_if_held(&plan);
         if composing { self.compose(plan, observed) } else { self.carry_out(plan, observed) }
     }
 
@@ -172,6 +182,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn plan(&self, observed: &Observed, hidden: Option<&str>) -> Plan {
+        planner::plan(&self.subject(observed, hidden), &self.rules, &self.identity)
+    }
+
+    /// What a plan depends on.
+    pub(super) fn subject<'a>(&'a self, observed: &'a Observed, hidden: Option<&'a str>) -> Subject<'a> {
         let id = &observed.id;
         let git = match (&observed.manifest, hidden) {
             (_, Some(reason)) => InGit::Unreadable(reason),
@@ -190,7 +205,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             None => SchemaView::unknown(),
         };
         let namespace = id.namespace().and_then(|name| self.live.namespace(name));
-        let subject = Subject {
+        Subject {
             id,
             kind: &observed.kind,
             git,
@@ -200,8 +215,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             view,
             namespace_labels: namespace.map(|namespace| &*namespace.labels),
             deletes_wait: self.deletes_wait(id),
-        };
-        planner::plan(&subject, &self.rules, &self.identity)
+            around: Surroundings {
+                fragments: &observed.fragments,
+                files: observed.files.as_ref(),
+                tree: Some(&self.index),
+            },
+        }
     }
 
     /// Why nothing of this kind may be deleted yet.
@@ -282,125 +301,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if !writes.is_empty() {
             self.act(id, &observed, writes);
         }
-    }
-
-    fn act(&mut self, id: ObjectId, observed: &Observed, actions: Vec<Action>) {
-        self.flights.insert(id.clone(), false);
-        let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
-        let version = shape.and_then(crate::object::ApiVersion::of).map(|version| version.version.to_string());
-        let (schema, live) = (observed.schema.clone(), observed.live.clone());
-        let since = self.clock.now();
-        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
-        self.tasks.push(Box::pin(async move {
-            Done::Acted(since, Box::new(act(cluster, identity, id, version, schema, live, actions).await))
-        }));
-    }
-
-    /// Deletes of one pass are judged as a set: when everything else is planned and nothing is in flight.
-    pub(super) fn judge_deletes(&mut self) -> bool {
-        let is_quiet = self.queue.is_empty() && self.flights.is_empty() && self.git.is_idle();
-        if self.doomed.is_empty() || !is_quiet || !self.active {
-            return false;
-        }
-        let now = self.clock.now();
-        let mut by_rule: std::collections::BTreeMap<usize, Vec<(ObjectId, String)>> = Default::default();
-        for (id, (rule, uid)) in std::mem::take(&mut self.doomed) {
-            by_rule.entry(rule).or_default().push((id, uid));
-        }
-        for (index, doomed) in by_rule {
-            let Some(rule) = self.rules.rules.get(index) else { continue };
-            let size = self.bases.size(index);
-            match self.deletes.admit(rule, Side::Cluster, doomed.len(), size, now) {
-                Err(reason) => {
-                    doomed
-                        .iter()
-                        .for_each(|(id, _)| self.leave(id, Side::Cluster, Verb::Held, Some(index), reason.clone()));
-                }
-                Ok(()) => doomed.into_iter().for_each(|(id, uid)| self.delete(id, uid, index)),
-            }
-        }
-        true
-    }
-
-    fn delete(&mut self, id: ObjectId, uid: String, rule: usize) {
-        self.flights.insert(id.clone(), false);
-        let since = self.clock.now();
-        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
-        let actions = vec![Action::Delete { uid, rule }];
-        self.tasks.push(Box::pin(async move {
-            Done::Acted(since, Box::new(act(cluster, identity, id, None, Default::default(), None, actions).await))
-        }));
-    }
-
-    /// The cluster half of a plan was carried out, or failed.
-    pub(super) fn acted(&mut self, acted: Acted) {
-        let Acted { id, done, created, live, answer, error } = acted;
-        let again = self.flights.remove(&id).unwrap_or_default();
-        if let Some(live) = &live {
-            self.see(&id, live);
-        }
-        let place = self.place_of(&id);
-        for action in &done {
-            let verb = match action {
-                Action::Create { .. } => Verb::Created,
-                Action::Release { .. } => Verb::Released,
-                Action::Delete { .. } => Verb::Deleted,
-                _ if created => Verb::Created,
-                _ => Verb::Configured,
-            };
-            let mut change = Change::new(id.clone(), Side::Cluster, verb);
-            change.rule = action.rule().map(|rule| self.rule_ref(rule));
-            change.commit = self.head;
-            change.place = place.clone();
-            if let Action::Apply { changed: fields, .. }
-            | Action::Release { fields, .. }
-            | Action::Strip { fields, .. } = action
-            {
-                change.fields = fields.clone();
-            }
-            self.standings.done(change);
-        }
-        if let Some(error) = error {
-            return self.failed_to_write(&id, &error);
-        }
-        let deleted = done.iter().find(|action| action.deletes());
-        if let Some(rule) = deleted.and_then(Action::rule) {
-            let now = self.clock.now();
-            self.deletes.count(rule, Side::Cluster, now);
-            self.live.lose(&id, now);
-            self.forget(&id);
-            // Its manifest may have come back meanwhile, and what follows the delete is no news.
-            return self.queue.push(id);
-        }
-        self.queue.succeeded(&id);
-        if let Some(Action::Apply { object, .. }) = done.last() {
-            self.applied.insert(id.clone(), Digest::of_value(object));
-            self.bases.answered(&id, answer);
-        }
-        match live {
-            Some(live) if !again => self.start(id, Some(Box::new(live)), false),
-            _ => self.queue.push(id),
-        }
-    }
-
-    fn failed_to_write(&mut self, id: &ObjectId, error: &ClusterError) {
-        if let (ClusterError::NotFound(_), Some(namespace)) = (error, id.namespace())
-            && self.queue.failures(id) == 0
-        {
-            if self.live.namespace(namespace).is_none() {
-                self.homeless.insert(id.clone());
-                let reason = format!("waits for Namespace {namespace}, which does not exist yet");
-                return self.leave(id, Side::Cluster, Verb::Pending, None, reason);
-            }
-            // It came while the answer was on its way: tried once more at once.
-            self.queue.fail(id);
-            return self.queue.push(id.clone());
-        }
-        let mut change = Change::new(id.clone(), Side::Cluster, Verb::Failed).because(error.to_string());
-        change.place = self.place_of(id);
-        self.standings.put(change);
-        let clock = self.clock.clone();
-        self.queue.retry(id.clone(), clock.now(), |bound| clock.jitter(bound));
     }
 
     /// Remembers that both sides of an object are equal.

@@ -1,7 +1,10 @@
 //! Owns what a run without consequences finds: for each object the text before and after, on the side that would change.
 //! Must never write: the API server is only asked to try.
 
+use serde_json::{Value, json};
+
 use crate::cluster::Cluster;
+use crate::manifest;
 use crate::object::{ApiVersion, ObjectId, clean};
 use crate::report::{Side, Verb};
 use crate::repository::Remote;
@@ -26,9 +29,9 @@ pub struct Preview {
     /// Where the text is from, and what it becomes: `live ...` or `git FILE:LINE`.
     pub place: String,
     /// The text now; `None` when there is none.
-    pub before: Option<serde_json::Value>,
+    pub before: Option<Value>,
     /// The text afterwards; `None` when there is none.
-    pub after: Option<serde_json::Value>,
+    pub after: Option<Value>,
     /// Why it could not be tried.
     pub error: Option<String>,
 }
@@ -73,6 +76,29 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     let place = place.clone().unwrap_or_default();
                     self.previews.push(Preview { verb: Verb::Written, place, before, after: Some(wanted), ..preview });
                 }
+                Action::WritePatch { object, path, .. } => {
+                    let place = format!("git {path}");
+                    let after = Some(object);
+                    self.previews.push(Preview { verb: Verb::Written, place, before: None, after, ..preview });
+                }
+                Action::EditPatch { place, wanted, .. } => {
+                    let before = observed.fragments.iter().find(|fragment| fragment.place == place);
+                    let before = before.map(|fragment| fragment.value.clone());
+                    let place = format!("git {}", shown(&place));
+                    self.previews.push(Preview { verb: Verb::Written, place, before, after: Some(wanted), ..preview });
+                }
+                Action::ListPatch { patch, kustomization, .. } => {
+                    let place = format!("git {kustomization}");
+                    let after = Some(json!({"patches": [{"path": patch.as_str()}]}));
+                    self.previews.push(Preview { verb: Verb::Written, place, before: None, after, ..preview });
+                }
+                Action::Set { path, values, .. } => {
+                    let file = observed.files.as_ref().and_then(|files| files.get(&path));
+                    let before = file.and_then(|file| file.says.clone().ok().flatten());
+                    let (before, after) = whole_or_masked(&plan.id, before, &values);
+                    let place = format!("git {path}");
+                    self.previews.push(Preview { verb: Verb::Written, place, before, after, ..preview });
+                }
                 Action::Remove { .. } => {
                     let before = observed.manifest.as_ref().map(|(_, _, manifest)| manifest.clone());
                     let place = place.clone().unwrap_or_default();
@@ -82,7 +108,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
     }
 
-    fn try_apply(&mut self, mut preview: Preview, object: serde_json::Value, observed: &Observed) {
+    fn try_apply(&mut self, mut preview: Preview, object: Value, observed: &Observed) {
         let id = preview.id.clone();
         self.flights.insert(id.clone(), false);
         let cluster = self.cluster.clone();
@@ -104,4 +130,21 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.flights.remove(&preview.id);
         self.previews.push(preview);
     }
+}
+
+/// A file before and after values are set in it. It does not tell that a value is a Secret's, so of those only the place is
+/// shown.
+fn whole_or_masked(
+    id: &ObjectId,
+    before: Option<Value>,
+    values: &[(Vec<manifest::Step>, Option<Value>)],
+) -> (Option<Value>, Option<Value>) {
+    let is_secret = id.is("", "Secret");
+    let mut after = if is_secret { Value::Null } else { before.clone().unwrap_or_default() };
+    for (steps, value) in values {
+        let value = if is_secret { value.as_ref().map(|_| "(a value of a Secret)".into()) } else { value.clone() };
+        // What cannot be set is held by the plan.
+        drop(manifest::put(&mut after, steps, value));
+    }
+    (before.filter(|_| !is_secret), Some(after))
 }

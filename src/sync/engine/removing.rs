@@ -1,0 +1,93 @@
+//! Owns the removal of manifests in a commit: which removals go together, and what goes with a file. Must never remove a
+//! document that has become another object's.
+
+use crate::cluster::Cluster;
+use crate::manifest::{self, Listing, Place};
+use crate::object::ObjectId;
+use crate::report::{Change, Side, Verb};
+use crate::repository::Remote;
+
+use super::super::clock::Clock;
+use super::super::plan::RuleIndex;
+use super::compose::{Composer, shown};
+use super::{Engine, Mode};
+
+/// A document to remove.
+pub(super) struct Removal {
+    pub(super) id: ObjectId,
+    pub(super) place: Place,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
+    /// Removals of one rule go together or are held together.
+    pub(super) fn take_removals(&mut self, composer: &mut Composer) {
+        let now = self.clock.now();
+        let mut admitted: Vec<(RuleIndex, Removal)> = Vec::new();
+        for (index, removals) in std::mem::take(&mut composer.removals) {
+            let Some(rule) = self.rules.rules.get(index) else { continue };
+            let net = removals.len().saturating_sub(composer.written.get(&index).copied().unwrap_or_default());
+            if net > 0
+                && self.mode == Mode::Run
+                && let Err(reason) = self.deletes.admit(rule, Side::Git, net, self.bases.size(index), now)
+            {
+                removals
+                    .iter()
+                    .for_each(|removal| self.leave(&removal.id, Side::Git, Verb::Held, Some(index), reason.clone()));
+                continue;
+            }
+            admitted.extend(removals.into_iter().map(|removal| (index, removal)));
+        }
+        // From the back, whichever rule asked for it, so that the numbers of documents before it stay true.
+        admitted.sort_by(|(_, a), (_, b)| b.place.cmp(&a.place));
+        for (index, removal) in admitted {
+            if let Err(reason) = self.remove(composer, &removal, index) {
+                self.leave(&removal.id, Side::Git, Verb::Held, Some(index), reason);
+            }
+        }
+    }
+
+    fn remove(&self, composer: &mut Composer, removal: &Removal, rule: RuleIndex) -> Result<(), String> {
+        let Removal { id, place, bytes } = removal;
+        let bytes = composer.files.get(&place.path).unwrap_or(bytes).clone();
+        // A place is only a number: what stands there must still be the object that goes.
+        let there = manifest::read(&bytes, place).map_err(|refusal| refusal.to_string())?;
+        if ObjectId::of(&there).is_none_or(|there| (there.group_kind(), there.name()) != (id.group_kind(), id.name())) {
+            return Err(format!("{place} holds another object by now; it is removed with the next commit"));
+        }
+        let text = own_text(&bytes, place);
+        match manifest::remove(&bytes, place).map_err(|refusal| refusal.to_string())? {
+            Some(rest) => drop(composer.files.insert(place.path.clone(), rest)),
+            None => {
+                if let Some(by) = self.index.listing_beside(&place.path)
+                    && let Some(bytes) = composer.current(by)
+                {
+                    let rest = manifest::unlist(bytes, by, Listing::Resources, &place.path);
+                    let rest = rest.map_err(|error| format!("{by} lists it and can't be edited: {error}"))?;
+                    if rest != *bytes {
+                        composer.files.insert(by.clone(), rest);
+                    }
+                }
+                composer.files.remove(&place.path);
+                composer.gone.insert(place.path.clone());
+            }
+        }
+        let mut change = Change::new(id.clone(), Side::Git, Verb::Removed).at(shown(place));
+        change.rule = Some(self.rule_ref(rule));
+        composer.changes.push(change);
+        if let Some(text) = text {
+            composer.texts.push((id.clone(), place.path.clone(), text));
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of one document; `None` for an item of a List, which has no text of its own.
+fn own_text(bytes: &[u8], place: &Place) -> Option<Vec<u8>> {
+    if !place.item.is_empty() {
+        return None;
+    }
+    let documents = manifest::split(std::str::from_utf8(bytes).ok()?);
+    let document = documents.get((place.document as usize).checked_sub(1)?)?;
+    Some(document.text.as_bytes().to_vec())
+}
