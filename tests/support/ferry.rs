@@ -1,6 +1,9 @@
 //! Runs the real `kubeferry` as a child process, as a person or a pod would. Must never outlive its test, nor pass the
 //! environment of the test on.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
