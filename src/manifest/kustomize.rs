@@ -72,9 +72,15 @@ impl Kustomization {
             affixes: ["namePrefix", "nameSuffix"].iter().any(|key| text(key).is_some()),
             resources: ["resources", "bases", "components"].iter().flat_map(texts).collect(),
             lists_resources: value.get("resources").is_some_and(Value::is_array),
-            generates: ["generators", "helmCharts", "helmChartInflationGenerator", "configMapGenerator", "secretGenerator"]
-                .iter()
-                .any(|key| value.get(*key).is_some()),
+            generates: [
+                "generators",
+                "helmCharts",
+                "helmChartInflationGenerator",
+                "configMapGenerator",
+                "secretGenerator",
+            ]
+            .iter()
+            .any(|key| value.get(*key).is_some()),
             patches: patches.iter().flat_map(|key| entries(key)).filter_map(Patch::of).collect(),
         }
     }

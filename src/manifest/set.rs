@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use super::document::split;
-use super::edit::{revise, Why};
+use super::edit::{Why, revise};
 use super::file::holds_merge_markers;
 use super::load::{Caps, LoadError};
 use super::place::Place;
@@ -85,9 +85,9 @@ fn only(bytes: &[u8]) -> Result<Option<(usize, Value)>, SetError> {
     if more > 0 {
         return Err(SetError::Several(more + 1));
     }
-    let value = document.load(&Caps::default()).map_err(|error| {
-        if text.contains("{{") { SetError::Template } else { SetError::Broken(error) }
-    })?;
+    let value = document
+        .load(&Caps::default())
+        .map_err(|error| if text.contains("{{") { SetError::Template } else { SetError::Broken(error) })?;
     if value.get("sops").is_some_and(Value::is_object) {
         return Err(SetError::Encrypted);
     }
@@ -139,7 +139,8 @@ pub fn put(value: &mut Value, steps: &[Step], new: Option<Value>) -> Result<(), 
                 items.get_mut(position).ok_or_else(|| SetError::NoPosition(here(), count))?
             }
             (Step::Where(tests), Value::Array(items)) => {
-                let mut found = (0..).zip(items.iter()).filter(|(_, item)| fits(item, tests)).map(|(position, _)| position);
+                let mut found =
+                    (0..).zip(items.iter()).filter(|(_, item)| fits(item, tests)).map(|(position, _)| position);
                 let position: usize = match (found.next(), found.next()) {
                     (Some(_), Some(_)) => return Err(SetError::Ambiguous(here())),
                     (Some(only), None) => only,

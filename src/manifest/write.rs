@@ -159,7 +159,8 @@ impl Measures {
             }
             Form::List { flow: false, items } => {
                 for item in items {
-                    let on_line = text.get(item.start + 1..item.node.start).is_some_and(|gap| gap.trim_matches(' ').is_empty());
+                    let on_line =
+                        text.get(item.start + 1..item.node.start).is_some_and(|gap| gap.trim_matches(' ').is_empty());
                     if on_line && item.node.start > item.start + 1 {
                         self.dashes.push(item.node.start - item.start);
                     }

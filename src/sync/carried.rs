@@ -110,16 +110,18 @@ fn field_path(steps: &[Step], sides: [Option<&Value>; 2], view: SchemaView<'_>) 
     let mut path = FieldPath::root();
     let mut at = (sides, view);
     for step in steps {
-        let below = |step: &Step| at.0.map(|side| side.and_then(|side| crate::manifest::value_at(side, std::slice::from_ref(step))));
+        let below = |step: &Step| {
+            at.0.map(|side| side.and_then(|side| crate::manifest::value_at(side, std::slice::from_ref(step))))
+        };
         let is_list = at.1.is_list() || at.0.iter().flatten().any(|side| side.is_array());
         let element = match step {
             Step::Key(key) if !is_list => PathElement::field(key),
             step => {
                 let item = below(step).into_iter().flatten().next().and_then(|item| at.1.item_key(item));
                 let made = || match step {
-                    Step::Where(tests) => {
-                        at.1.item_key(&Value::Object(tests.iter().map(|(key, value)| (key.to_string(), value.to_value())).collect()))
-                    }
+                    Step::Where(tests) => at.1.item_key(&Value::Object(
+                        tests.iter().map(|(key, value)| (key.to_string(), value.to_value())).collect(),
+                    )),
                     Step::Key(_) => None,
                 };
                 match item.or_else(made) {

@@ -125,16 +125,6 @@ impl<'a> Directions<'a> {
         self.covering.iter().find(|covering| covering.fields.is_none()).map(|covering| covering.rule)
     }
 
-    /// The rules that match the object, in their order.
-    pub fn rules(&self) -> impl Iterator<Item = &'a Rule> {
-        self.covering.iter().map(|covering| covering.rule)
-    }
-
-    /// The first rule that covers every field.
-    pub fn whole(&self) -> Option<&'a Rule> {
-        self.covering.iter().find(|covering| covering.fields.is_none()).map(|covering| covering.rule)
-    }
-
     /// Where the field goes.
     pub fn way(&self, path: &FieldPath) -> Way {
         self.of(path).0
@@ -191,9 +181,9 @@ impl<'a> Directions<'a> {
     /// Whether the field, or one below it, reaches Git as another value.
     pub(super) fn is_transformed(&self, path: &FieldPath) -> bool {
         let as_other = |carried: &Carried<'_>| carried.is_transformed && carried.to.is_none();
-        self.carried.iter().any(|carried| {
-            as_other(carried) && (carried.source.covers(path) || path.covers(&carried.source))
-        })
+        self.carried
+            .iter()
+            .any(|carried| as_other(carried) && (carried.source.covers(path) || path.covers(&carried.source)))
     }
 
     /// The live object as Git is to see it: with the values that transforms make.

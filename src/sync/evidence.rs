@@ -1,6 +1,8 @@
 //! Owns the question whose a live field is: whether somebody declared it, and whether only managers wrote it whose changes
 //! are no edits (`ignoreManagers`). Must never look at values.
 
+use std::cell::RefCell;
+
 use serde_json::Value;
 
 use crate::object::declared::{self, declared};
@@ -10,6 +12,7 @@ use crate::object::{FieldPath, FieldSet};
 use crate::rules::{Glob, Rule};
 
 use super::directions::Directions;
+use super::plan::{Note, Plan, Side, Verb};
 
 /// Who wrote what of one live object.
 pub(super) struct Evidence<'a> {
@@ -17,6 +20,8 @@ pub(super) struct Evidence<'a> {
     entries: Vec<ManagedEntry>,
     /// What somebody declared, for each list of managers that a rule ignores.
     declared: Vec<(&'a [Glob], FieldSet)>,
+    /// Fields of the manifest that would have been written over.
+    left: RefCell<Vec<FieldPath>>,
 }
 
 impl<'a> Evidence<'a> {
@@ -26,7 +31,7 @@ impl<'a> Evidence<'a> {
         ignored.sort_by_key(|globs| globs.len());
         ignored.dedup();
         let each = ignored.into_iter().map(|globs| (globs, declared(live, view, &|manager| is_in(globs, manager))));
-        Self { directions, entries: managed::entries(live), declared: each.collect() }
+        Self { directions, entries: managed::entries(live), declared: each.collect(), left: RefCell::default() }
     }
 
     /// Whether somebody declared this field, or a whole that it is a part of.
@@ -44,6 +49,28 @@ impl<'a> Evidence<'a> {
         let Some(globs) = self.globs(path) else { return false };
         let mut owners = self.entries.iter().filter(|entry| entry.fields.covers(path)).peekable();
         owners.peek().is_some() && owners.all(|entry| is_in(globs, &entry.manager))
+    }
+
+    /// [`Evidence::is_ignored`] for a field that stands in the manifest with another value; it is remembered.
+    pub(super) fn leaves(&self, path: &FieldPath) -> bool {
+        let is_ignored = self.is_ignored(path);
+        if is_ignored {
+            self.left.borrow_mut().push(path.clone());
+        }
+        is_ignored
+    }
+
+    /// Says which fields differ and are left as they are in the manifest.
+    pub(super) fn report(self, plan: &mut Plan) {
+        let fields = self.left.into_inner();
+        let Some((rule, path)) = fields.iter().find_map(|path| Some((self.directions.of(path).1?, path))) else {
+            return;
+        };
+        let owners = self.entries.iter().filter(|entry| entry.fields.covers(path));
+        let mut names: Vec<_> = owners.map(|entry| entry.manager.name.as_str()).collect();
+        names.dedup();
+        let reason = format!("set by {}, whose changes are no edits (`ignoreManagers`)", names.join(", "));
+        plan.notes.push(Note { verb: Verb::Skipped, side: Side::Git, rule: Some(rule.index), reason, fields });
     }
 
     /// Whether a field that is missing live was not taken away by anybody who counts. What is gone has no owner to ask: it
@@ -66,20 +93,34 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Why nobody is to be taken at their word for this object: only parts of the control plane and managers that the rule
-/// ignores have written it. `None`: somebody else has, or nobody can tell.
-pub(super) fn unclaimed(live: &Value, rule: &Rule) -> Option<String> {
+/// Why a live object gets no manifest: only parts of the control plane and managers that the rule ignores have written it,
+/// or those have written most of it, so that the rest would be no whole. `None`: it gets one, or nobody can tell.
+pub(super) fn unclaimed(live: &Value, view: SchemaView<'_>, rule: &Rule) -> Option<String> {
     let entries = managed::entries(live);
-    let mut names: Vec<&str> = writers(&entries).map(|manager| manager.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
     let is_theirs = |manager: &Manager| is_in(&rule.ignore_managers, manager);
-    let is_nobodys = |manager: &Manager| declared::is_control_plane(manager) || is_theirs(manager);
-    if names.is_empty() || !writers(&entries).all(is_nobodys) {
+    if writers(&entries).next().is_none() {
         return None;
     }
-    let why = if writers(&entries).any(is_theirs) { "rule ignores its managers" } else { "nobody declared it" };
-    Some(format!("{why}: only {} wrote it", names.join(", ")))
+    if writers(&entries).all(|manager| declared::is_control_plane(manager) || is_theirs(manager)) {
+        let why = if writers(&entries).any(is_theirs) { "its managers are ignored" } else { "nobody declared it" };
+        return Some(format!("{why}: only {} wrote it", names(&entries, |_| true)));
+    }
+    if rule.ignore_managers.is_empty() {
+        return None;
+    }
+    let metadata = FieldPath::fields(["metadata"]);
+    let count = |set: &FieldSet| set.paths().iter().filter(|path| !metadata.covers(path)).count();
+    let rest = declared(live, view, &is_theirs);
+    let all = declared(live, view, &|_| false);
+    let is_mostly_theirs = count(&all.subtract(&rest)) >= count(&rest).max(1);
+    is_mostly_theirs.then(|| format!("its managers are ignored: {} wrote most of it", names(&entries, is_theirs)))
+}
+
+fn names(entries: &[ManagedEntry], wanted: impl Fn(&Manager) -> bool) -> String {
+    let mut names: Vec<&str> = writers(entries).filter(|found| wanted(found)).map(|found| &*found.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
 }
 
 /// Whether a rule's `ignoreManagers` names this manager.

@@ -143,7 +143,7 @@ fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, matc
     if is_withheld_secret(subject, rule) {
         return plan.note(Verb::Skipped, Side::Git, index, SECRET_STAYS);
     }
-    if let Some(reason) = evidence::unclaimed(live, rule) {
+    if let Some(reason) = evidence::unclaimed(live, subject.view, rule) {
         return plan.note(Verb::Skipped, Side::Git, index, reason);
     }
     let path = match rule.path.render(subject.id, subject.kind, live) {

@@ -11,7 +11,8 @@ use crate::rules::Secrets;
 
 use super::directions::{Directions, Way};
 use super::evidence::Evidence;
-use super::plan::RuleIndex;
+use super::existence::SECRET_STAYS;
+use super::plan::{Plan, RuleIndex, Side, Verb};
 use super::planner::Subject;
 use super::spots::{PatchDocument, Spots, is_directive, without_directives};
 use super::to_cluster::is_replicas;
@@ -64,6 +65,14 @@ impl<'a> Writing<'a> {
     /// What the document says afterwards.
     pub(super) fn wanted(&self, before: &Value, seen: &Value) -> Value {
         self.merge(Some(before), Some(seen), self.subject.view, &FieldPath::root()).unwrap_or_default()
+    }
+
+    /// Says what differs and stays as it is in the document: a value of a Secret, one of a manager that is ignored.
+    pub(super) fn report(self, plan: &mut Plan) {
+        if let Some(rule) = self.withheld.get() {
+            plan.note(Verb::Skipped, Side::Git, Some(rule), SECRET_STAYS);
+        }
+        self.evidence.report(plan);
     }
 
     /// The rule that kept a differing value of a Secret out of Git.
@@ -163,7 +172,7 @@ impl<'a> Writing<'a> {
                 Some(manifest.clone())
             }
             (Some(manifest), Some(live)) if compare::same(manifest, live, view) => Some(manifest.clone()),
-            (Some(manifest), Some(_)) if self.evidence.is_ignored(path) => Some(manifest.clone()),
+            (Some(manifest), Some(_)) if self.evidence.leaves(path) => Some(manifest.clone()),
             (Some(manifest), None) if self.evidence.is_gone_by_ignored(path) => Some(manifest.clone()),
             (Some(_), live) => live.cloned(),
             (None, Some(live)) if self.adds(live, path) => Some(live.clone()),
@@ -171,13 +180,7 @@ impl<'a> Writing<'a> {
         }
     }
 
-    fn note_withheld(
-        &self,
-        manifest: Option<&Value>,
-        live: Option<&Value>,
-        view: SchemaView<'_>,
-        path: &FieldPath,
-    ) {
+    fn note_withheld(&self, manifest: Option<&Value>, live: Option<&Value>, view: SchemaView<'_>, path: &FieldPath) {
         let Some(rule) = self.keeps_out(path).filter(|_| self.withheld.get().is_none() && self.is_here(path)) else {
             return;
         };
@@ -261,9 +264,7 @@ impl<'a> Writing<'a> {
         }
         let kept_empty = match (manifest, live) {
             (Some(manifest), live) => manifest.is_empty() && live.is_some() || !self.writes(path),
-            (None, Some(live)) => {
-                live.is_empty() && self.writes(path) && self.adds(&Value::Object(Map::new()), path)
-            }
+            (None, Some(live)) => live.is_empty() && self.writes(path) && self.adds(&Value::Object(Map::new()), path),
             (None, None) => false,
         };
         (!merged.is_empty() || kept_empty || path.is_root()).then_some(Value::Object(merged))

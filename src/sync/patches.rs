@@ -134,7 +134,10 @@ impl Pass<'_> {
         let strategies: Vec<Strategy> = groups.iter().map(|group| group.strategy(self.subject)).collect();
         let patch = PatchDocument {
             directions: self.directions,
-            sets: position.and_then(|own| self.spots.fragments.get(own)).map(|(_, sets)| sets.clone()).unwrap_or_default(),
+            sets: position
+                .and_then(|own| self.spots.fragments.get(own))
+                .map(|(_, sets)| sets.clone())
+                .unwrap_or_default(),
             takes: groups.iter().flat_map(|group| &group.rules).map(|rule| rule.index).collect(),
             others: others.map(|(_, (_, sets))| sets).collect(),
             manifest: self.manifest,
@@ -211,7 +214,8 @@ impl Pass<'_> {
 
     fn add(&self, plan: &mut Plan, group: &Group<'_>, withheld: &mut Option<usize>) {
         let kustomized = group.kustomized().is_some();
-        let overlay = self.subject.around.tree.filter(|_| kustomized).map(|tree| tree.overlay(&group.path, self.subject.id));
+        let overlay =
+            self.subject.around.tree.filter(|_| kustomized).map(|tree| tree.overlay(&group.path, self.subject.id));
         let namespace = match &overlay {
             Some(Ok(overlay)) => overlay.namespace.as_deref(),
             _ => self.subject.id.namespace(),
@@ -232,7 +236,8 @@ impl Pass<'_> {
             return;
         }
         let decides = |path: &FieldPath| self.directions.of(path);
-        let Some(rule) = changed.iter().map(decides).find(|(way, _)| *way == Way::ToGit).and_then(|(_, rule)| rule) else {
+        let Some(rule) = changed.iter().map(decides).find(|(way, _)| *way == Way::ToGit).and_then(|(_, rule)| rule)
+        else {
             return;
         };
         if is_withheld_secret(self.subject, rule) {
@@ -243,7 +248,13 @@ impl Pass<'_> {
             Some(Ok(overlay)) => Some(overlay.path),
             None => None,
         };
-        plan.actions.push(Action::WritePatch { object, path: group.path.clone(), kustomization, changed, rule: rule.index });
+        plan.actions.push(Action::WritePatch {
+            object,
+            path: group.path.clone(),
+            kustomization,
+            changed,
+            rule: rule.index,
+        });
     }
 
     fn hold(&self, plan: &mut Plan, group: &Group<'_>, fields: Vec<FieldPath>, reason: String) {

@@ -217,8 +217,7 @@ fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of:
 
 /// Whether fields of the object have places of their own, whatever becomes of its manifest.
 pub(super) fn goes_elsewhere(subject: &Subject<'_>, matching: &[&Rule]) -> bool {
-    !subject.around.fragments.is_empty()
-        || matching.iter().any(|rule| rule.format.is_patch() || writes_to_file(rule))
+    !subject.around.fragments.is_empty() || matching.iter().any(|rule| rule.format.is_patch() || writes_to_file(rule))
 }
 
 pub(super) fn directions<'r>(

@@ -100,7 +100,10 @@ impl Case {
             base: None,
             gone: false,
             unreadable: None,
-            waits: None, fragments: Vec::new(), files: TargetFiles::new(), tree: Index::default(),
+            waits: None,
+            fragments: Vec::new(),
+            files: TargetFiles::new(),
+            tree: Index::default(),
         }
     }
 

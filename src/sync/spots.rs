@@ -41,14 +41,8 @@ pub fn patch_paths(rules: &Arc<Rules>, kinds: &Arc<Kinds>) -> PatchPaths {
 
 /// Whether the rule selects objects of this name, if their labels fit.
 fn may_select(rule: &Rule, id: &ObjectId, kind: &Kind) -> bool {
-    let candidate = Candidate {
-        id,
-        kind,
-        manifest_labels: None,
-        live_labels: None,
-        base_labels: None,
-        namespace_labels: None,
-    };
+    let candidate =
+        Candidate { id, kind, manifest_labels: None, live_labels: None, base_labels: None, namespace_labels: None };
     use Mismatch::{ApiGroups, Names, Namespaces, Resources};
     !matches!(rule.mismatch(&candidate), Some(ApiGroups | Resources | Namespaces | Names))
 }

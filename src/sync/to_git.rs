@@ -32,9 +32,7 @@ pub(super) fn plan(
         let writing = Writing::new(subject, directions, live, &seen, Document::Manifest(spots));
         let mut wanted = writing.wanted(manifest, &seen);
         put_here(plan, &mut wanted, subject, directions);
-        if let Some(rule) = writing.withheld() {
-            plan.note(Verb::Skipped, Side::Git, Some(rule), SECRET_STAYS);
-        }
+        writing.report(plan);
         let changed = compare::differences(&wanted, manifest, subject.view);
         if let Some(rule) = changed.iter().find_map(|path| directions.of(path).1) {
             plan.actions.push(Action::Edit { wanted, changed, rule: rule.index });
@@ -43,6 +41,7 @@ pub(super) fn plan(
     if directions.any(Way::Observed) {
         let writing = Writing::new(subject, directions, live, live, Document::Observed);
         let wanted = writing.wanted(manifest, live);
+        writing.report(plan);
         let changed = compare::differences(&wanted, manifest, subject.view);
         let Some(rule) = changed.iter().find_map(|path| directions.of(path).1) else { return };
         plan.notes.push(Note {
@@ -86,12 +85,7 @@ fn put_here(plan: &mut Plan, wanted: &mut Value, subject: &Subject<'_>, directio
 }
 
 /// What a new manifest of a live object says: what somebody declared, whichever way each field goes afterwards.
-pub(super) fn new_manifest(
-    plan: &mut Plan,
-    live: &Value,
-    subject: &Subject<'_>,
-    directions: &Directions<'_>,
-) -> Value {
+pub(super) fn new_manifest(plan: &mut Plan, live: &Value, subject: &Subject<'_>, directions: &Directions<'_>) -> Value {
     let mut object = declared_object(live, subject, directions);
     put_here(plan, &mut object, subject, directions);
     object
@@ -125,7 +119,8 @@ pub(super) fn declared_object(live: &Value, subject: &Subject<'_>, directions: &
         }
     }
     let mut document = identity(live, subject, subject.id.namespace());
-    if let (Some(Value::Object(own)), Some(Value::Object(fields))) = (document.get_mut("metadata"), object.get("metadata"))
+    if let (Some(Value::Object(own)), Some(Value::Object(fields))) =
+        (document.get_mut("metadata"), object.get("metadata"))
     {
         own.extend(fields.iter().map(|(key, value)| (key.clone(), value.clone())));
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod beside;
 #[path = "../support/envtest.rs"]
 mod envtest;
 #[path = "../support/ferry.rs"]
@@ -138,7 +139,8 @@ async fn made_again(shop: &Shop, made: &BTreeMap<String, String>, before: &BTree
     let moved = |text: &str| {
         Way::ALL.iter().fold(text.to_owned(), |text, way| text.replace(&way.namespace(), &way.other_namespace()))
     };
-    let is_global = |text: &&String| !text.contains("\n  namespace: ");
+    let is_global =
+        |text: &&String| serde_yaml::from_str::<Value>(text).unwrap()["metadata"].get("namespace").is_none();
     let global: Vec<String> = made.values().filter(is_global).cloned().collect();
     // Volumes wait for their claims.
     for way in Way::ALL {

@@ -40,8 +40,8 @@ impl Shop {
         Self { repo, kubeconfig: server.kubeconfig(), folder, name, client, schemas: Mutex::default() }
     }
 
-    /// One run of `kubeferry once`, which must find nothing held.
-    pub async fn once(&self) {
+    /// One run of `kubeferry once`, which must find nothing held; what it says.
+    pub async fn once(&self) -> String {
         let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
         let arguments = [
             "-f",
@@ -57,6 +57,7 @@ impl Shop {
         arguments.push("--allow-file-urls".to_owned());
         let (code, out, log) = CommandLine::new(self.folder.path(), arguments).output(&["once"]).await;
         assert_eq!(code, 0, "{out}\n{log}");
+        out + &log
     }
 
     /// Every manifest at the tip of `main`.

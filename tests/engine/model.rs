@@ -166,7 +166,8 @@ fn run_all(seeds: std::ops::Range<u64>, length: usize, places: bool) {
         run(seed.parse().unwrap(), length, places);
         return;
     }
-    let failed: Vec<u64> = seeds.filter(|seed| std::panic::catch_unwind(|| run(*seed, length, places)).is_err()).collect();
+    let failed: Vec<u64> =
+        seeds.filter(|seed| std::panic::catch_unwind(|| run(*seed, length, places)).is_err()).collect();
     assert!(failed.is_empty(), "run again with KUBEFERRY_SEED=N, where N is one of {failed:?}");
 }
 

@@ -9,15 +9,16 @@ use super::world::*;
 
 /// Every patch and every value in another file says what is live (under the rules of the model).
 pub fn at_rest(world: &World) {
-    let values = world.git.file("values.yaml").and_then(|text| manifest::open(text.as_bytes()).unwrap()).unwrap_or_default();
+    let values =
+        world.git.file("values.yaml").and_then(|text| manifest::open(text.as_bytes()).unwrap()).unwrap_or_default();
     let mut patches: Vec<(ObjectId, Value)> = Vec::new();
     for path in world.git.paths().into_iter().filter(|path| path.ends_with(".patch.yaml")) {
         let text = world.git.file(&path).unwrap();
         let path = RepoPath::parse(&path).unwrap();
         let file = manifest::ManifestFile::read(path, text.as_bytes(), &manifest::Caps::default());
-        patches.extend(file.objects.into_iter().map(|object| {
-            (object.id, manifest::read(text.as_bytes(), &object.place).unwrap())
-        }));
+        patches.extend(
+            file.objects.into_iter().map(|object| (object.id, manifest::read(text.as_bytes(), &object.place).unwrap())),
+        );
     }
     for (id, live) in world.cluster.objects() {
         let own: Vec<&Value> = patches.iter().filter(|(other, _)| *other == id).map(|(_, patch)| patch).collect();
@@ -52,7 +53,8 @@ const HANDOVER: &str = "\
 
 const KUSTOMIZATION: &str = "# what is deployed\nresources:\n  - ./web.yaml # the door\n";
 
-const PATCH: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  replicas: 5\n";
+const PATCH: &str =
+    "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  replicas: 5\n";
 
 /// A world in which the replicas of `web` were handed over and scaled to five.
 fn handed_over() -> World {
@@ -242,8 +244,9 @@ fn objects_that_ask_for_one_path_do_not_take_turns() {
 
 #[test]
 fn new_files_are_listed_beside_their_kustomization_and_unlisted_with_it() {
-    let mut world =
-        World::new("- {name: capture, resources: [configmaps], namespaces: [shop], path: 'app/{{ .Name }}.yaml', syncTo: git}");
+    let mut world = World::new(
+        "- {name: capture, resources: [configmaps], namespaces: [shop], path: 'app/{{ .Name }}.yaml', syncTo: git}",
+    );
     let before = "# by hand\nresources:\n  - deploy.yaml\n  - ./c.yaml\nnamePrefix: ''\n";
     world.push(&[("app/kustomization.yaml", Some(before))]);
     for name in ["a", "b", "c"] {

@@ -143,7 +143,8 @@ rules:
 ",
         )
         .await;
-    let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "registry.example/web:1.1"}]}}}});
+    let image =
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "registry.example/web:1.1"}]}}}});
     world.kubectl.patch("Deployment", "web", image).await;
     world.until_file("app/kustomization.yaml", &KUSTOMIZATION.replace("1.0", "1.1")).await;
     assert_eq!(world.file("app/values.yaml"), None, "an expression that fails writes nothing");
@@ -199,16 +200,15 @@ async fn replicas_are_handed_over_to_a_patch(world: &World) {
     let ferry = world.ferry(HANDOVER).await;
     world.until_live("Deployment", "web", "/spec/replicas", 2).await;
     world.kubectl.scale("web", 5).await;
-    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: NAMESPACE\nspec:\n  replicas: 5\n";
+    let patch =
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  namespace: NAMESPACE\nspec:\n  replicas: 5\n";
     world.until_file("app/web.patch.yaml", patch).await;
     world.until_file("app/kustomization.yaml", "resources:\n- web.yaml\npatches:\n- path: web.patch.yaml\n").await;
     assert_eq!(world.log().len(), 3, "both in one commit: {:?}", world.log());
     world.commit("app/web.patch.yaml", &patch.replace("replicas: 5", "replicas: 1 # by hand"));
     world.until_file("app/web.patch.yaml", &patch.replace("replicas: 5", "replicas: 5 # by hand")).await;
     world.commit("app/web.yaml", &WEB.replace("web:1.0", "web:2.0"));
-    world
-        .until_live("Deployment", "web", "/spec/template/spec/containers/0/image", "registry.example/web:2.0")
-        .await;
+    world.until_live("Deployment", "web", "/spec/template/spec/containers/0/image", "registry.example/web:2.0").await;
     world.until_live("Deployment", "web", "/spec/replicas", 5).await;
     ferry.until_synced(&world.log()[0].id).await;
     assert_eq!(ferry.terminate().await, Some(0));
@@ -289,8 +289,18 @@ rules:
         let answer = kubectl(
             world,
             &[
-                "patch", "deployment", "web", "-n", &world.namespace, "--type", kind, "--patch-file", file.to_str().unwrap(),
-                "--dry-run=server", "-o", "json",
+                "patch",
+                "deployment",
+                "web",
+                "-n",
+                &world.namespace,
+                "--type",
+                kind,
+                "--patch-file",
+                file.to_str().unwrap(),
+                "--dry-run=server",
+                "-o",
+                "json",
             ],
         );
         let after: serde_json::Value = serde_json::from_str(&answer).unwrap();
@@ -341,7 +351,10 @@ rules:
         assert_eq!(object["spec"]["replicas"], replicas, "{built}");
         let containers = object["spec"]["template"]["spec"]["containers"].as_array().unwrap();
         assert_eq!(containers.iter().find(|one| one["name"] == "web").unwrap()["image"], format!("web:{replicas}"));
-        assert_eq!((containers.len(), object["spec"]["template"]["spec"]["nodeSelector"]["disk"].as_str()), (2, Some("ssd")));
+        assert_eq!(
+            (containers.len(), object["spec"]["template"]["spec"]["nodeSelector"]["disk"].as_str()),
+            (2, Some("ssd"))
+        );
         rests(world).await;
         world.remove(&format!("over/web.{strategy}.yaml"));
     }

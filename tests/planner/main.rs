@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod ignored;
 #[path = "../support/memory_cluster.rs"]
 mod memory_cluster;
 #[path = "../support/memory_remote.rs"]
@@ -111,7 +112,8 @@ impl Scene {
         let kinds = [("", "ConfigMap"), ("", "Service"), ("apps", "Deployment"), ("example.com", "Widget")];
         let (group, name) = dice.pick(&kinds).unwrap();
         let id = ObjectId::new(GroupKind::new(group, name), "shop", "web");
-        let mut scene = Self { rules: rules(&mut dice), cluster, text: None, patches: Vec::new(), values: None, answer: None, id };
+        let mut scene =
+            Self { rules: rules(&mut dice), cluster, text: None, patches: Vec::new(), values: None, answer: None, id };
         let object = new(&scene.id, &mut dice);
         for _ in 0..=dice.below(3) {
             let changes = |dice: &mut Dice, object: &Value| {
@@ -127,7 +129,9 @@ impl Scene {
                     scene.cluster.update(&changes(&mut dice, &live), manager);
                 }
                 3 if *name == "Deployment" => scene.cluster.scale(&scene.id, dice.below(5) as u64),
-                4 if dice.once_in(2) => scene.patches = vec![manifest::render(&part(&changes(&mut dice, &object), &mut dice))],
+                4 if dice.once_in(2) => {
+                    scene.patches = vec![manifest::render(&part(&changes(&mut dice, &object), &mut dice))]
+                }
                 // What other rules did before.
                 _ => {
                     let now = std::mem::replace(&mut scene.rules, rules(&mut dice));

@@ -148,7 +148,12 @@ fn wrap(old: &[&str], new: &str, width: Option<usize>, out: &mut Vec<String>) {
     let mut tail = Vec::new();
     for line in old.get(head..).unwrap_or_default().iter().rev() {
         match rest.strip_suffix(line) {
-            Some(before) if before.ends_with(' ') && !before.trim_end_matches(' ').is_empty() && !before.ends_with("  ") && !before.ends_with("\t ") => {
+            Some(before)
+                if before.ends_with(' ')
+                    && !before.trim_end_matches(' ').is_empty()
+                    && !before.ends_with("  ")
+                    && !before.ends_with("\t ") =>
+            {
                 tail.push((*line).to_owned());
                 rest = before.strip_suffix(' ').unwrap_or(before);
             }

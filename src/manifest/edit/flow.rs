@@ -67,10 +67,14 @@ impl Planner<'_> {
             self.splices.replace(first.start..if has_comma { comma + 1 } else { last.end }, text);
             return;
         }
-        let outer = self.json.as_ref().and_then(|json| Some((json, json.unit.as_ref()?, json.own_line(self.text, node.start)?)));
+        let outer = self
+            .json
+            .as_ref()
+            .and_then(|json| Some((json, json.unit.as_ref()?, json.own_line(self.text, node.start)?)));
         if let Some((_, unit, indent)) = outer.filter(|_| !added.is_empty()) {
             let (eol, inner_indent) = (self.style.eol, format!("{indent}{unit}"));
-            let texts = added.iter().map(|added| format!("{eol}{inner_indent}{}", self.added_text(added, Some(&inner_indent))));
+            let texts =
+                added.iter().map(|added| format!("{eol}{inner_indent}{}", self.added_text(added, Some(&inner_indent))));
             let text = texts.collect::<Vec<_>>().join(",");
             self.splices.replace(inner..end, format!("{text}{eol}{indent}"));
         } else {

@@ -100,9 +100,8 @@ impl Planner<'_> {
         }
         self.style = outer;
         let mut value: Vec<Value> = Vec::new();
-        let behind = |position| {
-            added.iter().filter(move |added| added.behind == position).map(|added| added.value.clone())
-        };
+        let behind =
+            |position| added.iter().filter(move |added| added.behind == position).map(|added| added.value.clone());
         value.extend(behind(None));
         for (position, item) in items.into_iter().enumerate() {
             value.extend(item);
@@ -116,9 +115,8 @@ impl Planner<'_> {
     fn can_move(&self, list: &ListNode<'_>, position: usize) -> bool {
         let text = self.text.get(list.node.start..list.node.end).unwrap_or_default();
         // What follows it decides how much of such a text counts, and an alias has to stand behind its anchor.
-        let is_bound = |node: &Node| {
-            node.anchor != 0 || matches!(node.form, Form::Alias(_) | Form::Block { keep: true, .. })
-        };
+        let is_bound =
+            |node: &Node| node.anchor != 0 || matches!(node.form, Form::Alias(_) | Form::Block { keep: true, .. });
         let Some(item) = list.items.get(position).filter(|item| !item.node.any(&is_bound)) else { return false };
         if list.flow {
             !text.contains('#')
@@ -141,7 +139,8 @@ impl Planner<'_> {
 
     /// A new text in the quotes in which all texts of the list stand.
     fn quoted_text(&self, list: &ListNode<'_>, value: &Value, quotes: Option<ScalarStyle>) -> Option<String> {
-        let quotes = quotes.filter(|_| self.json.is_none() && value.as_str().is_some_and(|text| !text.contains('\n')))?;
+        let quotes =
+            quotes.filter(|_| self.json.is_none() && value.as_str().is_some_and(|text| !text.contains('\n')))?;
         if list.flow {
             return Some(quote::scalar(value, Some(quotes), Context::Flow));
         }

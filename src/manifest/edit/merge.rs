@@ -34,8 +34,7 @@ fn sources(planner: &Planner<'_>, entries: &[Entry], needs: &Needs) -> Option<Ve
         let unwanted = needs.merges.get(&entry.start);
         for (item, node) in maps(entry).into_iter().enumerate() {
             let mut brings = value(planner, node)?;
-            let is_written_out =
-                |id: &usize| needs.anchors.contains(id) && !needs.stay.contains_key(&node.start);
+            let is_written_out = |id: &usize| needs.anchors.contains(id) && !needs.stay.contains_key(&node.start);
             let goes = matches!(&node.form, Form::Alias(id) if is_written_out(id))
                 || unwanted.is_some_and(|names| names.iter().any(|name| brings.contains_key(name)));
             brings.retain(|name, _| taken.insert(name.clone()));
@@ -82,7 +81,8 @@ fn value(planner: &Planner<'_>, node: &Node) -> Option<Map<String, Value>> {
 fn comments(text: &str) -> Vec<&str> {
     let comment = |line: &'_ str| {
         let at = line.match_indices('#').map(|(at, _)| at);
-        at.into_iter().find(|at| line.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t'])))
+        at.into_iter()
+            .find(|at| line.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t'])))
     };
     let lines = text.lines().filter(|_| !text.contains(['"', '\'']));
     lines.filter_map(|line| line.get(comment(line)?..)).map(str::trim_end).collect()

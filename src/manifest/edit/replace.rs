@@ -84,7 +84,11 @@ impl Planner<'_> {
 
     /// Whether nothing of a collection stays that it could be edited around, or it is `{}` and gets more than fits there.
     pub(super) fn is_rewritten(&self, flow: bool, slot: Slot, parts: &Parts, added: &Value) -> bool {
-        if flow { parts.is_empty() && is_roomy(added) && !slot.flow && self.json.is_none() } else { parts.last().is_none() }
+        if flow {
+            parts.is_empty() && is_roomy(added) && !slot.flow && self.json.is_none()
+        } else {
+            parts.last().is_none()
+        }
     }
 
     /// Writes a value in block style in the place of one. `None` when the old one is laid out in a way that is not known.

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::record::{Record, Slot};
 use super::Index;
+use super::record::{Record, Slot};
 use crate::manifest::kustomize::{Listed, Scope, folder};
 use crate::manifest::{Place, Reason};
 use crate::object::{ObjectId, RepoPath};
@@ -135,7 +135,10 @@ impl Index {
 
     /// The identities that the patches of a file concern, as it is listed. One without the namespace that its kind needs
     /// has none here: objects of that kind and name in any namespace are meant.
-    pub(super) fn concerned<'s>(slot: &'s Slot, listed: Option<&'s Listed>) -> impl Iterator<Item = ObjectId> + use<'s> {
+    pub(super) fn concerned<'s>(
+        slot: &'s Slot,
+        listed: Option<&'s Listed>,
+    ) -> impl Iterator<Item = ObjectId> + use<'s> {
         let is_patch = slot.withheld().is_some_and(Reason::is_patch);
         slot.records.iter().filter(move |_| is_patch).map(move |record| match listed.map(|listed| &listed.scope) {
             Some(Scope::Namespace(namespace)) if record.id.namespace().is_some() => record.id.with_namespace(namespace),

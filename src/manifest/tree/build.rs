@@ -10,11 +10,7 @@ use super::{Entry, Form, Item, Marks, Node, Tag, line_end, trivia};
 use crate::manifest::scalar;
 
 /// The root of a document; else the offset of what can't be placed.
-pub(super) fn root(
-    text: &str,
-    events: Vec<(Event<'_>, Span)>,
-    anchors: &HashMap<usize, Value>,
-) -> Result<Node, usize> {
+pub(super) fn root(text: &str, events: Vec<(Event<'_>, Span)>, anchors: &HashMap<usize, Value>) -> Result<Node, usize> {
     Builder { text, events: events.into_iter().peekable(), anchors }.node(skip_to_content(text), true)
 }
 

@@ -85,7 +85,8 @@ fn marks_and_nulls_of_a_patch_are_left_alone() {
     let mut patch = replicas(3);
     patch["spec"]["strategy"] = json!({"$patch": "delete"});
     patch["spec"]["paused"] = Value::Null;
-    patch["spec"]["template"] = json!({"spec": {"containers": [{"name": "old", "$patch": "delete"}, {"name": "web", "image": "web:0"}]}});
+    patch["spec"]["template"] =
+        json!({"spec": {"containers": [{"name": "old", "$patch": "delete"}, {"name": "web", "image": "web:0"}]}});
     let case = web(&["git fields: [.spec]"]).theirs(deployment(4, "web:1")).patch(patch.clone());
     patch["spec"]["replicas"] = json!(4);
     patch["spec"]["template"]["spec"]["containers"][1]["image"] = json!("web:1");
@@ -146,7 +147,8 @@ fn a_kustomize_patch_names_what_its_kustomization_builds() {
     let rules = ["git fields: [.spec.replicas]; format: kustomize-patch; path: 'shop/web.patch.yaml'"];
     let case = || web(&rules).theirs(deployment(3, "web:1"));
     assert!(case().reasons()[0].contains("no kustomization at or above"), "{:?}", case().reasons());
-    let built = case().file("shop/kustomization.yaml", &format!("namespace: shop\n{OVERLAY}")).file("shop/web.yaml", BASE);
+    let built =
+        case().file("shop/kustomization.yaml", &format!("namespace: shop\n{OVERLAY}")).file("shop/web.yaml", BASE);
     assert_eq!(built.words(), ["patch shop/web.patch.yaml in shop/kustomization.yaml"]);
     assert_eq!(built.written()["metadata"], json!({"name": "web"}), "as the manifest that it changes");
     let above = case().file("kustomization.yml", "resources: [shop/web.yaml]\n");
@@ -223,7 +225,12 @@ fn a_field_goes_to_another_path_of_its_manifest() {
 #[test]
 fn values_of_a_secret_go_nowhere_unless_a_rule_says_so() {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}, "data": {"a": "eA=="}});
-    for more in ["format: patch", "path: a.yaml", "fields: [{path: .data.a, to: 'values.yaml#/a'}]", "fields: [{path: .data.a, to: /data/b}]"] {
+    for more in [
+        "format: patch",
+        "path: a.yaml",
+        "fields: [{path: .data.a, to: 'values.yaml#/a'}]",
+        "fields: [{path: .data.a, to: /data/b}]",
+    ] {
         let case = |more: &str| {
             let case = Case::new(rule(&[&format!("git {more}")])).of("", "Secret", "secrets");
             case.git(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}}))

@@ -25,7 +25,10 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, found);
-        } else if path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known)) {
+        } else if path
+            .extension()
+            .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
+        {
             found.push(path);
         }
     }
@@ -41,7 +44,8 @@ pub fn objects(text: &str) -> Vec<(Place, Value)> {
 
 /// Tricky values; the first ones most of all.
 pub fn values() -> Vec<Value> {
-    let first = ["l1\nl2\n", "l1\nl2", "l1\n\n\n", "  lead\nx\n", "\n", "\nx", "x\n\ty\n", "a\r\nb", "a\n \nb\n", "plain"];
+    let first =
+        ["l1\nl2\n", "l1\nl2", "l1\n\n\n", "  lead\nx\n", "\n", "\nx", "x\n\ty\n", "a\r\nb", "a\n \nb\n", "plain"];
     let others = [
         json!(5),
         json!(-1.5),

@@ -60,11 +60,23 @@ fn paragraphs_that_stay_keep_their_lines() {
     let text = "f: >-\n  one two\n  three\n\n  four\n  five six\n\n    code\n    more\n\n  end\n  of it\n";
     let value = |text: &str| json!(text);
     for (new, wanted) in [
-        (value("one two three\nfour five seven\n\n  code\n  more\n\nend of it"), text.replace("five six", "five seven")),
+        (
+            value("one two three\nfour five seven\n\n  code\n  more\n\nend of it"),
+            text.replace("five six", "five seven"),
+        ),
         (value("one two three\nfour five six\n\n  code\n\nend of it"), text.replace("    more\n", "")),
-        (value("one two three\nnew\nfour five six\n\n  code\n  more\n\nend of it"), text.replace("three\n\n", "three\n\n  new\n\n")),
-        (value("one two three\nfour five six\n\n  code\n  more\n\nend of it all"), text.replace("of it\n", "of it\n  all\n")),
-        (value("zero one two three\nfour five six\n\n  code\n  more\n\nend of it"), text.replace("one two\n", "zero\n  one two\n")),
+        (
+            value("one two three\nnew\nfour five six\n\n  code\n  more\n\nend of it"),
+            text.replace("three\n\n", "three\n\n  new\n\n"),
+        ),
+        (
+            value("one two three\nfour five six\n\n  code\n  more\n\nend of it all"),
+            text.replace("of it\n", "of it\n  all\n"),
+        ),
+        (
+            value("zero one two three\nfour five six\n\n  code\n  more\n\nend of it"),
+            text.replace("one two\n", "zero\n  one two\n"),
+        ),
     ] {
         assert_eq!(becomes(text, &[("/f", new.clone())]), wanted, "{new}");
     }

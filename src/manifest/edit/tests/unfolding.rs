@@ -15,7 +15,10 @@ fn aliases_are_written_out_before_what_they_stand_for_is_changed() {
         ("a: &a\n  x: 1 # c\nb: *a\n", "a:\n  x: 2 # c\nb:\n  x: 1\n"),
         ("a: &a {x: 1}\nb: [*a, {c: *a}]\n", "a: {x: 2}\nb: [{x: 1}, {c: {x: 1}}]\n"),
         ("a: &a # c\n  x: 1\nb: *a # d\nc:\n- *a\n", "a: # c\n  x: 2\nb: # d\n  x: 1\nc:\n- x: 1\n"),
-        ("a: &a\n  k: &k [1]\n  x: &x 1\nb: *a\nc: *k\n", "a:\n  k: &k [1]\n  x: &x 2\nb:\n  k:\n  - 1\n  x: 1\nc: *k\n"),
+        (
+            "a: &a\n  k: &k [1]\n  x: &x 1\nb: *a\nc: *k\n",
+            "a:\n  k: &k [1]\n  x: &x 2\nb:\n  k:\n  - 1\n  x: 1\nc: *k\n",
+        ),
         ("a:\n  x: &x 1\nb: {*x : *x, c: d}\n", "a:\n  x: 2\nb: {\"1\" : 1, c: d}\n"),
         ("a:\n  &a\n  x: 1\nb: *a\n", "a:\n  x: 2\nb:\n  x: 1\n"),
         ("z: &a 0\na: &a\n  x: 1\nb: *a\nu: &a 3\nc: *a\n", "z: &a 0\na:\n  x: 2\nb:\n  x: 1\nu: &a 3\nc: *a\n"),
@@ -101,7 +104,10 @@ fn entries_behind_a_question_mark_are_edited() {
     ] {
         assert_eq!(becomes(before, &[("/t", new)]), after, "{before}");
     }
-    assert_eq!(becomes("m: {t, u: 1, ? v}\n", &[("/m/t", json!(1)), ("/m/v", json!("w"))]), "m: {t: 1, u: 1, ? v: w}\n");
+    assert_eq!(
+        becomes("m: {t, u: 1, ? v}\n", &[("/m/t", json!(1)), ("/m/v", json!("w"))]),
+        "m: {t: 1, u: 1, ? v: w}\n"
+    );
 }
 
 #[test]
