@@ -1,4 +1,4 @@
-//! Owns putting another text into a block scalar. Must never wrap a line anew that did not change.
+//! Owns putting another text into a block scalar. Must never write a line anew that says the same as before.
 
 use super::plan::{Planner, Slot};
 use crate::manifest::quote;
@@ -31,13 +31,14 @@ impl Planner<'_> {
             _ if !keep => return None,
             _ => "+",
         };
+        // What follows the header's line break; blank lines at the end are counted, not said.
+        let old: Vec<&str> = body.trim_end_matches([' ', '\t', '\r', '\n']).lines().skip(1).collect();
         let mut new = String::new();
         if folded {
-            let old: Vec<&str> = body.lines().skip(1).map(|line| line.get(indent..).unwrap_or_default()).collect();
+            let old: Vec<&str> = old.into_iter().map(|line| line.get(indent..).unwrap_or_default()).collect();
             fold(&old, &lines).iter().for_each(|line| self.style.line(line, indent, &mut new));
         } else {
-            let old: Vec<&str> = body.lines().skip(1).collect();
-            self.literal(&old, &lines, indent, &mut new);
+            self.literal_lines(&old, &lines, indent, &mut new);
         }
         (1..breaks).for_each(|_| new.push_str(self.style.eol));
         let new_header = format!("{}{digit}{chomp}", if folded { '>' } else { '|' });
@@ -48,21 +49,24 @@ impl Planner<'_> {
         Some(())
     }
 
-    /// The lines of a literal scalar; those at its start and end that say the same stay as they are written, with the blanks
-    /// that no text has.
-    fn literal(&self, old: &[&str], lines: &[&str], indent: usize, new: &mut String) {
-        let is = |(old, line): &(&&str, &&str)| old.get(indent..).unwrap_or_default() == **line;
-        let head = old.iter().zip(lines).take_while(is).count();
-        let rest = old.len().min(lines.len()) - head;
-        let tail = old.iter().rev().zip(lines.iter().rev()).take(rest).take_while(is).count();
+    /// The lines of a text, each behind a line break; those that are said at the start and at the end of `old` stay as
+    /// they are written there.
+    fn literal_lines(&self, old: &[&str], lines: &[&str], indent: usize, new: &mut String) {
+        let says = |(line, old): &(&&str, &&str)| old.get(indent..).unwrap_or_default() == **line;
+        let head = lines.iter().zip(old).take_while(says).count();
+        let most = lines.len().min(old.len()) - head;
+        let tail = lines.iter().rev().zip(old.iter().rev()).take(most).take_while(says).count();
         for (position, line) in lines.iter().enumerate() {
-            let written = match position {
+            let same = match lines.len() - position {
                 _ if position < head => old.get(position),
-                _ if position + tail >= lines.len() => old.get(position + old.len() - lines.len()),
+                left if left <= tail => old.get(old.len() - left),
                 _ => None,
             };
-            match written {
-                Some(written) => *new += &format!("{}{written}", self.style.eol),
+            match same {
+                Some(written) => {
+                    new.push_str(self.style.eol);
+                    new.push_str(written);
+                }
                 None => self.style.line(line, indent, new),
             }
         }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use granit_parser::ScalarStyle;
 use serde_json::Value;
 
 use super::json::Json;
@@ -19,6 +20,8 @@ pub(super) struct Added<'v> {
     /// The key; `None` in a list.
     pub name: Option<&'v str>,
     pub value: &'v Value,
+    /// The quotes that its neighbours have.
+    pub quotes: Option<ScalarStyle>,
     /// How it is written already.
     pub text: Option<String>,
 }
@@ -94,6 +97,7 @@ impl Planner<'_> {
         match (&self.json, added.name) {
             (Some(json), name) => json.entry(name, added.value, indent, self.style.eol),
             (None, Some(name)) => format!("{}: {}", quote::key(name, context), quote::flow(added.value, context)),
+            (None, None) if added.value.is_string() => quote::scalar(added.value, added.quotes, context),
             (None, None) => quote::flow(added.value, context),
         }
     }
@@ -114,7 +118,7 @@ impl Planner<'_> {
         let gap = self.gap(parts, part.start);
         let (Some(indent), Some(end)) = (self.own_line(part.start), self.line_behind(part)) else {
             let text: String = texts.iter().map(|text| format!("{gap}{text}")).collect();
-            self.splices.insert(part.end, text);
+            self.splices.insert(part.end, format!("{}{text}", self.blank_behind(part)));
             return;
         };
         let eol = self.style.eol;
@@ -124,7 +128,7 @@ impl Planner<'_> {
             self.splices.insert(end.at, lines);
         } else {
             let lines = lines.collect::<Vec<_>>().join(",");
-            self.splices.insert(part.end, ",");
+            self.splices.insert(part.end, format!("{},", self.blank_behind(part)));
             self.splices.insert(end.at, lines);
         }
     }
@@ -139,7 +143,8 @@ impl Planner<'_> {
             self.splices.insert(end.at, lines.join(",") + comma);
         } else {
             let gap = self.gap(parts, part.start);
-            self.splices.insert(part.end, texts.iter().map(|text| format!("{gap}{text}")).collect::<String>());
+            let text: String = texts.iter().map(|text| format!("{gap}{text}")).collect();
+            self.splices.insert(part.end, format!("{}{text}", self.blank_behind(part)));
         }
     }
 
@@ -200,6 +205,11 @@ impl Planner<'_> {
     fn own_line(&self, at: usize) -> Option<&str> {
         let before = self.text.get(line_start(self.text, at)..at)?;
         before.bytes().all(|byte| matches!(byte, b' ' | b'\t')).then_some(before)
+    }
+
+    /// A blank where nothing stands behind the colon of a part: some readers take no comma there.
+    fn blank_behind(&self, part: Part) -> &'static str {
+        if self.text.get(..part.end).is_some_and(|before| before.ends_with(':')) { " " } else { "" }
     }
 
     /// What separates two parts, beside the one at `start`.

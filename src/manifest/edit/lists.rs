@@ -33,7 +33,7 @@ pub(super) fn same(one: &Value, other: &Value, view: SchemaView<'_>) -> bool {
     }
 }
 
-/// The quotes in which all texts of a list stand, if one of them needs none: so a new one stands in them too.
+/// The quotes in which all texts of a list stand, if one of them needs none: so that a new one stands in them too.
 fn quotes(items: &[Item], values: &[Value]) -> Option<ScalarStyle> {
     let mut texts = items.iter().zip(values).filter(|(_, value)| value.is_string()).peekable();
     let style = |item: &Item| match item.node.form {
@@ -79,12 +79,8 @@ impl Planner<'_> {
             .filter_map(|(behind, position)| {
                 let behind = if pairs.at_end { last } else { *behind };
                 let moved = pairs.moved.get(position).and_then(|old| list.items.get(*old));
-                let value = to.get(*position)?;
-                let text = match moved {
-                    Some(item) => self.moved_text(item, list.flow),
-                    None => self.quoted_text(list, value, quotes),
-                };
-                Some(Added { behind, name: None, value, text })
+                let text = moved.and_then(|item| self.moved_text(item, list.flow));
+                Some(Added { behind, name: None, value: to.get(*position)?, quotes, text })
             })
             .collect();
         let new: Value = added.iter().map(|added| added.value.clone()).collect();
@@ -137,22 +133,17 @@ impl Planner<'_> {
         self.text.get(start..end).map(str::to_owned)
     }
 
-    /// A new text in the quotes in which all texts of the list stand.
-    fn quoted_text(&self, list: &ListNode<'_>, value: &Value, quotes: Option<ScalarStyle>) -> Option<String> {
-        let quotes =
-            quotes.filter(|_| self.json.is_none() && value.as_str().is_some_and(|text| !text.contains('\n')))?;
-        if list.flow {
-            return Some(quote::scalar(value, Some(quotes), Context::Flow));
-        }
-        let (column, gap) = (column(self.text, list.items.first()?.start), self.style.dash - 1);
-        Some(format!("{:column$}-{:gap$}{}", "", "", quote::scalar(value, Some(quotes), Context::Block)))
-    }
-
     /// Adds an item to a list in block style.
     fn add_item(&mut self, parts: &Parts, added: &Added<'_>) {
         let Some(first) = parts.first().and_then(|first| parts.get(first)) else { return };
         let column = column(self.text, first.start);
-        let text = || format!("-{}", self.style.after(added.value, column, true));
+        let text = || match added.quotes.filter(|_| added.value.as_str().is_some_and(|text| !text.contains('\n'))) {
+            Some(_) => {
+                let text = quote::scalar(added.value, added.quotes, Context::Block);
+                format!("-{:gap$}{text}", "", gap = self.style.dash - 1)
+            }
+            None => format!("-{}", self.style.after(added.value, column, true)),
+        };
         let lines = added.text.clone().unwrap_or_else(|| format!("{:column$}{}", "", text()));
         let eol = self.style.eol;
         match added.behind.and_then(|behind| parts.get(behind)) {

@@ -185,7 +185,7 @@ impl<'t> Planner<'t> {
         let Value::Object(added) = new else { return keep(map.node, map.slot, &Value::Object(value)) };
         if map.flow {
             let behind = parts.last();
-            let entry = |(name, value)| Added { behind, name: Some(name), value, text: None };
+            let entry = |(name, value)| Added { behind, name: Some(name), value, quotes: None, text: None };
             let added: Vec<_> = added.iter().map(|(name, value)| entry((name.as_str(), value))).collect();
             self.flow_parts(map.node, &parts, &added);
         } else {

@@ -161,11 +161,15 @@ pub fn changes(value: &Value, new: &[Value]) -> Vec<Change> {
     all
 }
 
+/// The comments of every document that can be read.
 pub fn comments(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for event in granit_parser::Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
-        if let granit_parser::Event::Comment(text, _) = event.unwrap().0 {
-            found.push(text.into_owned());
+    for document in split(text) {
+        let events = granit_parser::Parser::new_from_str(document.body().0);
+        for (event, _) in events.map_while(Result::ok) {
+            if let granit_parser::Event::Comment(text, _) = event {
+                found.push(text.into_owned());
+            }
         }
     }
     found

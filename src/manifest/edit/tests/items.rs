@@ -27,8 +27,8 @@ fn items_that_move_take_their_comments_along() {
     let args = "args:\n- --a=1 # one\n# two\n- --b=2\n- --c=3\n";
     let wanted = args.replace("--b=2", "--b=3");
     assert_eq!(becomes(args, &[("/args", json!(["--a=1", "--b=3", "--c=3"]))]), wanted);
-    // An alias stays behind its anchor.
-    let wanted = "l:\n- x\n- x\n- z\n";
+    // An alias stays behind its anchor: the other one moves.
+    let wanted = "l:\n- &x x\n- *x\n- z\n";
     assert_eq!(becomes("l:\n- &x x\n- z\n- *x\n", &[("/l", json!(["x", "x", "z"]))]), wanted);
 }
 
