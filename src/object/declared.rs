@@ -10,6 +10,7 @@ use super::fieldset::FieldSet;
 use super::managed::{self, ManagedEntry, Manager, Operation};
 use super::path::{FieldPath, PathElement};
 use super::schema::{ListKind, SchemaView};
+use super::stamps::Stamps;
 
 /// Manager under which client-side apply writes what its annotation tells better.
 const CLIENT_SIDE_APPLY: &str = "kubectl-client-side-apply";
@@ -140,12 +141,13 @@ fn declarable(set: &FieldSet, live: &Value) -> FieldSet {
         };
         path.elements().iter().take(3).map(name).collect()
     };
+    let stamps = Stamps::of(live);
     let mut kept = set.filter(|path| {
         let names = names(path);
         match names.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["status", ..] => false,
             ["metadata", "finalizers" | "ownerReferences" | "generateName", ..] => false,
-            ["metadata", "annotations" | "labels", key] => !clean::is_stamp(key),
+            ["metadata", "annotations" | "labels", key] => !stamps.contains(key),
             _ => true,
         }
     });

@@ -19,6 +19,7 @@ mod projection;
 pub mod quantity;
 pub mod repo_path;
 pub mod schema;
+pub mod stamps;
 
 pub use digest::Digest;
 pub use fieldset::FieldSet;

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use serde_json::{Map, Value};
 
 use crate::object::schema::{ListKind, SchemaView};
+use crate::object::stamps::Stamps;
 use crate::object::{FieldPath, PathElement, Scalar, clean, compare, defaults};
 use crate::rules::Secrets;
 
@@ -35,6 +36,8 @@ pub(super) struct Writing<'a> {
     evidence: Evidence<'a>,
     /// What of the live object may be added; what stands in the document already is compared with the whole.
     cleaned: Value,
+    /// Annotations and labels that are left as the document has them.
+    stamps: Stamps,
     /// Whether a filter names the status.
     with_status: bool,
     document: Document<'a>,
@@ -56,6 +59,7 @@ impl<'a> Writing<'a> {
             directions,
             evidence: Evidence::new(live, subject.view, directions),
             cleaned: cleaned(seen, directions),
+            stamps: Stamps::of(live),
             with_status: directions.names_below("status"),
             document,
             withheld: Cell::new(None),
@@ -147,6 +151,10 @@ impl<'a> Writing<'a> {
             }
             [PathElement::Field(root), PathElement::Field(name)] => {
                 &**root == "metadata" && !matches!(&**name, "labels" | "annotations")
+            }
+            // A stamp that somebody committed stays as it is, whatever the tool has written since.
+            [PathElement::Field(root), PathElement::Field(map), PathElement::Field(key)] => {
+                &**root == "metadata" && matches!(&**map, "labels" | "annotations") && self.stamps.contains(key)
             }
             _ => false,
         }

@@ -91,17 +91,27 @@ impl Kind {
         object
     }
 
-    /// What must be captured: what was written, less what this way cannot tell from defaults.
+    /// What must be captured: what was written, less the stamps of other tools, and less what this way cannot tell from
+    /// defaults.
     pub fn expected(&self, way: Way) -> Value {
         let mut object = self.object(way);
-        let lost =
-            self.lines("# created loses: ").flat_map(|line| line.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>());
-        for pointer in lost.filter(|_| way == Way::Created) {
+        let of_way = self.lines("# created loses: ").filter(|_| way == Way::Created);
+        for pointer in self.lines("# loses: ").chain(of_way) {
             let (parent, key) = pointer.rsplit_once('/').unwrap();
-            let taken = object.pointer_mut(parent).and_then(Value::as_object_mut).and_then(|map| map.shift_remove(key));
+            let map = object.pointer_mut(parent).and_then(Value::as_object_mut);
+            let taken = map.and_then(|map| map.shift_remove(&key.replace("~1", "/")));
             assert!(taken.is_some(), "{} has no {pointer}", self.name);
         }
         object
+    }
+
+    /// The manifest as a person keeps it in Git: with its namespace, and with its comments.
+    pub fn in_git(&self, way: Way) -> String {
+        let text = self.text.replace("WAY", &way.to_string());
+        match self.object(way)["metadata"]["namespace"].as_str() {
+            Some(namespace) => text.replacen("\nmetadata:\n", &format!("\nmetadata:\n  namespace: {namespace}\n"), 1),
+            None => text,
+        }
     }
 
     /// What people do to it: arguments of kubectl, between single spaces.

@@ -77,9 +77,29 @@ async fn what_people_keep_in_git_is_captured_edited_and_made_again() {
     wrong.extend(made.keys().filter(|path| !known.contains(path)).map(|path| format!("{path}: nobody wrote it")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
+    kept(&shop, &kinds).await;
+    shop.repo.replace("main", "Back to what was captured", &borrowed(&made));
     edited(&shop, &kinds, &made).await;
     scaled(&shop, &kinds).await;
     made_again(&shop, &made, &before).await;
+}
+
+/// What a person keeps in Git is left as it is, explicit defaults, stamps and spelling included.
+async fn kept(shop: &Shop, kinds: &[Kind]) {
+    let files = each(kinds).map(|(kind, way)| (format!("by-hand/{way}/{}.yaml", kind.name), kind.in_git(way)));
+    let files: BTreeMap<String, String> = files.collect();
+    shop.repo.replace("main", "Write by hand", &borrowed(&files));
+    shop.once().await;
+    let after = shop.files();
+    for (path, text) in &files {
+        let changed = after.get(path).map(|after| changes(text, after));
+        assert!(changed.as_ref().is_some_and(Vec::is_empty), "{path}: {changed:?}");
+    }
+    assert_eq!(after.len(), files.len());
+}
+
+fn borrowed(files: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
 }
 
 /// Each edit changes the lines that it says, and no other.

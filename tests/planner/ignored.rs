@@ -153,3 +153,16 @@ fn a_new_manifest_holds_what_people_declared_and_must_be_a_whole() {
     let Some(Action::Write { object, .. }) = plan.on(Side::Git).next() else { panic!("{plan:?}") };
     assert_eq!(*object, people);
 }
+
+#[test]
+fn a_stamp_that_stands_in_the_manifest_stays_as_it_is_and_no_other_is_added() {
+    let mut manifest = web(2, "web:1");
+    manifest["metadata"]["annotations"] =
+        json!({"deployment.kubernetes.io/revision": "1", "meta.helm.sh/release-name": "x"});
+    let mut now = web(2, "web:1");
+    now["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "7", "argocd.argoproj.io/sync-wave": "2",
+        "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/web"});
+    now["metadata"]["labels"] = json!({"kustomize.toolkit.fluxcd.io/name": "shop"});
+    let plan = plan(Some(&manifest), &live(now.clone(), &[("kubectl", now)]), "{syncTo: git}");
+    assert_eq!(written(&plan), [r#".metadata.annotations["argocd.argoproj.io/sync-wave"]"#]);
+}

@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::compare;
 use super::super::fieldset::FieldSet;
 use super::super::path::{FieldPath, PathElement};
 use super::super::schema::SchemaView;
-use super::super::{clean, compare};
+use super::super::stamps::is_stamp;
 
 /// Fields, by type, that [`copied`] looks after: no table can.
 pub const COPIED: [(&str, &str); 2] =
@@ -60,7 +61,7 @@ pub(in super::super) fn is_allocated(live: &Value, path: &FieldPath, view: Schem
             // Without one of its own a Job gets a selector, and its pods the labels for it.
             (Some("batch.v1.JobSpec"), "selector") => live.pointer("/spec/manualSelector") != Some(&json!(true)),
             (Some(of), name) => ALLOCATED.contains(&(of, name)),
-            (None, key) => path.elements().len() > 3 && clean::is_stamp(key),
+            (None, key) => path.elements().len() > 3 && is_stamp(key),
         }
     })
 }
@@ -68,7 +69,7 @@ pub(in super::super) fn is_allocated(live: &Value, path: &FieldPath, view: Schem
 fn labels_of_template(live: &Value, set: &mut FieldSet) {
     let labels = |pointer: &str| -> Map<String, Value> {
         let labels = live.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
-        let own = labels.filter(|(name, _)| !clean::is_stamp(name));
+        let own = labels.filter(|(name, _)| !is_stamp(name));
         own.map(|(name, value)| (name.clone(), value.clone())).collect()
     };
     let own = labels("/metadata/labels");
