@@ -23,7 +23,7 @@ use serde_json::Value;
 use super::load::LoadError;
 use super::place::Place;
 use super::scalar::normal;
-use super::tree::{Form, Node, Tree};
+use super::tree::{Form, Node};
 use crate::object::{FieldPath, ObjectId, SchemaView};
 use file::File;
 use plan::{Mode, Planner, Slot};

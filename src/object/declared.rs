@@ -37,7 +37,7 @@ pub fn declared(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) ->
     let copied = defaults::copied(live, view);
     for entry in managed::entries(live) {
         let ManagedEntry { manager, fields, .. } = &entry;
-        let told_better = given.is_some() && manager.name == CLIENT_SIDE_APPLY;
+        let told_better = given.is_some() && is_client_side_apply(&entry);
         if ignore(manager) || told_better || is_control_plane(manager) {
             continue;
         }
@@ -53,18 +53,18 @@ pub fn declared(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) ->
     declarable(&set, live)
 }
 
-/// Fields that an object of a type always has, with the value that the server writes for a missing one. After a plain create
+/// Fields that an object of a type always has, for which the server writes a value that means something. After a plain create
 /// nobody owns that value (tried); it is the sense of the object all the same: a policy for all pods, a priority of 0.
-const ALWAYS_THERE: [(&str, [&str; 2], &str); 2] = [
-    ("io.k8s.api.networking.v1.NetworkPolicy", ["spec", "podSelector"], "{}"),
-    ("io.k8s.api.scheduling.v1.PriorityClass", ["value", ""], "0"),
+const ALWAYS_THERE: [(&str, &str, fn(&Value) -> bool); 2] = [
+    ("io.k8s.api.networking.v1.NetworkPolicy", "spec.podSelector", |value| *value == Value::Object(Map::new())),
+    ("io.k8s.api.scheduling.v1.PriorityClass", "value", |value| *value == 0),
 ];
 
 fn always_there(live: &Value, view: SchemaView<'_>) -> impl Iterator<Item = FieldPath> {
     let of = view.type_name();
-    ALWAYS_THERE.into_iter().filter(move |(name, ..)| of == Some(name)).filter_map(move |(_, path, value)| {
-        let path = FieldPath::fields(path.into_iter().filter(|name| !name.is_empty()));
-        compare::get(live, &path, view).is_some_and(|found| found.to_string() == value).then_some(path)
+    ALWAYS_THERE.into_iter().filter(move |(name, ..)| of == Some(name)).filter_map(move |(_, path, is_written)| {
+        let path = FieldPath::fields(path.split('.'));
+        compare::get(live, &path, view).is_some_and(is_written).then_some(path)
     })
 }
 
@@ -86,13 +86,22 @@ fn not_filled_in(live: &Value, view: SchemaView<'_>) -> FieldSet {
     declarable(&set.filter(|path| !defaults::is_allocated(live, path, view)), live)
 }
 
-/// What client-side apply was last given, if it was in the version that `live` is in.
+/// What client-side apply was last given, if it was in the version that `live` is in, and by somebody who counts.
 fn last_applied(live: &Value, ignore: &dyn Fn(&Manager) -> bool) -> Option<Value> {
-    let manager =
-        Manager { operation: Operation::Update, name: CLIENT_SIDE_APPLY.to_owned(), subresource: String::new() };
     let text = live.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str()?;
     let given: Value = serde_json::from_str(text).ok()?;
-    (given.get("apiVersion") == live.get("apiVersion") && !ignore(&manager)).then_some(given)
+    let entries = managed::entries(live);
+    let mut appliers = entries.iter().filter(|entry| is_client_side_apply(entry)).peekable();
+    let counts = appliers.peek().is_none() || appliers.any(|entry| !ignore(&entry.manager));
+    (given.get("apiVersion") == live.get("apiVersion") && counts).then_some(given)
+}
+
+/// Whether the entry is that of a client-side apply: what it sent, the annotation tells better. Argo CD does as kubectl does,
+/// under its own name.
+fn is_client_side_apply(entry: &ManagedEntry) -> bool {
+    let annotation = || FieldPath::fields(["metadata", "annotations", LAST_APPLIED]);
+    entry.manager.operation == Operation::Update
+        && (entry.manager.name == CLIENT_SIDE_APPLY || entry.fields.contains(&annotation()))
 }
 
 /// Whether this is a part of the control plane, whose writing is no one's declaration.

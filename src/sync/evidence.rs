@@ -98,9 +98,7 @@ impl<'a> Evidence<'a> {
 pub(super) fn unclaimed(live: &Value, view: SchemaView<'_>, rule: &Rule) -> Option<String> {
     let entries = managed::entries(live);
     let is_theirs = |manager: &Manager| is_in(&rule.ignore_managers, manager);
-    if writers(&entries).next().is_none() {
-        return None;
-    }
+    writers(&entries).next()?;
     if writers(&entries).all(|manager| declared::is_control_plane(manager) || is_theirs(manager)) {
         let why = if writers(&entries).any(is_theirs) { "its managers are ignored" } else { "nobody declared it" };
         return Some(format!("{why}: only {} wrote it", names(&entries, |_| true)));

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::plan::Planner;
 use super::splice::{begins_line, last_line_end, lines_start};
-use crate::manifest::tree::{line_end, next_line};
+use crate::manifest::tree::{line_end, line_start, next_line};
 use crate::manifest::write::column;
 
 /// The entries of a map or the items of a list: where they stand, and which stay.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::manifest::tree::Tree;
 use crate::manifest::{Caps, split};
 use crate::object::{RepoPath, Schema};
 use serde_json::json;

@@ -70,6 +70,34 @@ fn an_ignored_manager_is_no_evidence_and_our_own_apply_is() {
 }
 
 #[test]
+fn whoever_applied_on_the_client_side_is_taken_by_the_annotation() {
+    let fields = json!({"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}},
+        "f:spec": {"f:progressDeadlineSeconds": {}, "f:paused": {}, "f:replicas": {}}});
+    let mut live = deployment(json!([entry("argocd-controller", "Update", "", fields)]));
+    let given = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"progressDeadlineSeconds": 600}});
+    live["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = given.to_string().into();
+    let schema = Schema::builtin();
+    let paths = |ignore| -> Vec<String> {
+        declared(&live, schema.view_of(&live), ignore).paths().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(paths(NOBODY), [".spec.progressDeadlineSeconds"]);
+    assert_eq!(paths(&|manager: &Manager| manager.name == "argocd-controller"), Vec::<String>::new());
+}
+
+#[test]
+fn what_nobody_owns_at_all_is_taken_without_defaults_and_allocations() {
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "uid": "1"},
+        "spec": {"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+            "internalTrafficPolicy": "Cluster", "sessionAffinity": "None", "type": "NodePort", "selector": {"app": "web"},
+            "externalTrafficPolicy": "Cluster",
+            "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP", "nodePort": 30000}]}, "status": {"loadBalancer": {}}});
+    let schema = Schema::builtin();
+    let written = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"port": 80}]}});
+    assert_eq!(manifest(&service, schema.view_of(&service), NOBODY), written);
+}
+
+#[test]
 fn the_control_plane_declares_nothing_and_stamps_are_nobodys() {
     let metadata = json!({"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}, "f:finalizers": {"v:\"x\"": {}},
         "f:labels": {".": {}, "f:team": {}}});
