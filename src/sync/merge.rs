@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::object::schema::{ListKind, SchemaView};
 use crate::object::stamps::Stamps;
-use crate::object::{FieldPath, PathElement, Scalar, clean, compare, defaults};
+use crate::object::{FieldPath, PathElement, Scalar, compare, defaults};
 use crate::rules::Secrets;
 
 use super::directions::{Directions, Way};
@@ -17,6 +17,7 @@ use super::plan::{Plan, RuleIndex, Side, Verb};
 use super::planner::Subject;
 use super::spots::{PatchDocument, Spots, is_directive, without_directives};
 use super::to_cluster::is_replicas;
+use super::to_git::{cleaned, is_fixed};
 
 /// What is written.
 pub(super) enum Document<'a> {
@@ -119,7 +120,7 @@ impl<'a> Writing<'a> {
         view: SchemaView<'_>,
         path: &FieldPath,
     ) -> Option<Value> {
-        if self.is_fixed(path) {
+        if is_fixed(path, self.with_status, &self.stamps) {
             return manifest.cloned();
         }
         let map = |value: Option<&Value>| value.is_none_or(Value::is_object);
@@ -141,23 +142,6 @@ impl<'a> Writing<'a> {
             }
         }
         self.leaf(manifest, live, view, path)
-    }
-
-    /// Identity never changes by a write-back, and what the server owns is left as the manifest has it.
-    fn is_fixed(&self, path: &FieldPath) -> bool {
-        match path.elements() {
-            [PathElement::Field(root)] => {
-                matches!(&**root, "apiVersion" | "kind") || &**root == "status" && !self.with_status
-            }
-            [PathElement::Field(root), PathElement::Field(name)] => {
-                &**root == "metadata" && !matches!(&**name, "labels" | "annotations")
-            }
-            // A stamp that somebody committed stays as it is, whatever the tool has written since.
-            [PathElement::Field(root), PathElement::Field(map), PathElement::Field(key)] => {
-                &**root == "metadata" && matches!(&**map, "labels" | "annotations") && self.stamps.contains(key)
-            }
-            _ => false,
-        }
     }
 
     fn leaf(
@@ -262,12 +246,12 @@ impl<'a> Writing<'a> {
         for (key, value) in live.into_iter().flatten() {
             let below = path.child(PathElement::field(key));
             let is_default = live.is_some_and(|live| defaults::is_default(view, key, value, live));
-            if (!is_default || self.looks_at_default(&below))
-                && manifest.is_none_or(|manifest| !manifest.contains_key(key))
+            let is_new = manifest.is_none_or(|manifest| !manifest.contains_key(key));
+            if is_new
+                && (!is_default || self.looks_at_default(&below))
+                && let Some(value) = self.merge(None, Some(value), view.field(key), &below)
             {
-                if let Some(value) = self.merge(None, Some(value), view.field(key), &below) {
-                    merged.insert(key.clone(), value);
-                }
+                merged.insert(key.clone(), value);
             }
         }
         let kept_empty = match (manifest, live) {
@@ -371,15 +355,4 @@ fn with_keys(item: Value, path: &FieldPath) -> Value {
         }
     }
     Value::Object(fields)
-}
-
-/// The live object as far as it may be added to Git.
-fn cleaned(live: &Value, directions: &Directions<'_>) -> Value {
-    let mut cleaned = clean::for_git(live);
-    if directions.names_below("status")
-        && let (Some(cleaned), Some(status)) = (cleaned.as_object_mut(), live.get("status"))
-    {
-        cleaned.insert("status".to_owned(), status.clone());
-    }
-    cleaned
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use crate::manifest;
 use crate::object::declared;
 use crate::object::schema::SchemaView;
-use crate::object::{FieldPath, compare};
+use crate::object::stamps::Stamps;
+use crate::object::{FieldPath, PathElement, clean, compare};
 
 use super::carried::Destination;
 use super::directions::{Directions, Way};
@@ -144,4 +145,30 @@ pub(super) fn identity(live: &Value, subject: &Subject<'_>, namespace: Option<&s
     }
     document.insert("metadata".to_owned(), Value::Object(metadata));
     document
+}
+
+/// The live object as far as it may be added to Git.
+pub(super) fn cleaned(live: &Value, directions: &Directions<'_>) -> Value {
+    let mut cleaned = clean::for_git(live);
+    if directions.names_below("status")
+        && let (Some(cleaned), Some(status)) = (cleaned.as_object_mut(), live.get("status"))
+    {
+        cleaned.insert("status".to_owned(), status.clone());
+    }
+    cleaned
+}
+
+/// Whether a write-back leaves the field as the document has it: identity, and what the server owns.
+pub(super) fn is_fixed(path: &FieldPath, with_status: bool, stamps: &Stamps) -> bool {
+    match path.elements() {
+        [PathElement::Field(root)] => matches!(&**root, "apiVersion" | "kind") || &**root == "status" && !with_status,
+        [PathElement::Field(root), PathElement::Field(name)] => {
+            &**root == "metadata" && !matches!(&**name, "labels" | "annotations")
+        }
+        // A stamp that somebody committed stays as it is, whatever the tool has written since.
+        [PathElement::Field(root), PathElement::Field(map), PathElement::Field(key)] => {
+            &**root == "metadata" && matches!(&**map, "labels" | "annotations") && stamps.contains(key)
+        }
+        _ => false,
+    }
 }

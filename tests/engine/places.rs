@@ -34,7 +34,7 @@ pub fn at_rest(world: &World) {
             "Widget" => {
                 let all = manifests(world);
                 assert!(own.len() == 1 || all.iter().any(|(other, ..)| *other == id), "{}", said());
-                for patch in own {
+                for patch in &own {
                     assert_eq!(patch.pointer("/spec/size"), live.pointer("/spec/size"), "{}", said());
                 }
             }

@@ -135,8 +135,8 @@ fn decision_9_only_a_whole_manifest_waits_for_what_may_hide_it() {
         case
     };
     let edit = format!("edit {PATCH} [.spec.replicas]");
-    assert_eq!(case(&[REPLICAS]).words(), [edit.clone()]);
-    assert_eq!(case(&[REPLICAS, "kubernetes"]).words(), [edit, "held".to_owned()]);
+    assert_eq!(case(&[REPLICAS, "kubernetes"]).words(), [edit.clone(), "held".to_owned()]);
+    assert_eq!(case(&[REPLICAS]).words(), [edit]);
 }
 
 const OVERLAY: &str = "resources:\n- web.yaml\n";
