@@ -103,7 +103,7 @@ impl Planner<'_> {
             last == self.text.len() && parts.0.iter().skip(position).all(|part| part.stays.is_none())
         };
         if let Some(before) = before.filter(|before| before.stays.is_some() && to_the_end()) {
-            while let Some(blank) = above(start).filter(|blank| *blank >= before.end) {
+            while let Some(blank) = above(start).filter(|blank| *blank > before.end) {
                 start = blank;
             }
         }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::manifest::tree::Tree;
 use crate::manifest::{Caps, split};
 use crate::object::{RepoPath, Schema};
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use super::corpus::*;
 use super::*;
-use crate::manifest::tree::{Node, line_end};
+use crate::manifest::tree::{Node, Tree, line_end};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The lines of the text on which the value at a path stands, with its key.
