@@ -53,9 +53,12 @@ pub fn declared(live: &Value, view: SchemaView<'_>, ignore: &dyn Fn(&Manager) ->
     declarable(&set, live)
 }
 
+/// Type, field, and whether this is the value that the server writes for a missing one.
+type AlwaysThere = (&'static str, &'static str, fn(&Value) -> bool);
+
 /// Fields that an object of a type always has, for which the server writes a value that means something. After a plain create
 /// nobody owns that value (tried); it is the sense of the object all the same: a policy for all pods, a priority of 0.
-const ALWAYS_THERE: [(&str, &str, fn(&Value) -> bool); 2] = [
+const ALWAYS_THERE: [AlwaysThere; 2] = [
     ("io.k8s.api.networking.v1.NetworkPolicy", "spec.podSelector", |value| *value == Value::Object(Map::new())),
     ("io.k8s.api.scheduling.v1.PriorityClass", "value", |value| *value == 0),
 ];

@@ -1,6 +1,7 @@
 //! The table of defaults, asked of a real API server anew: what it fills in for each field that a probe leaves out, and
 //! whether a probe comes back as it was sent.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use kubeferry::object::{FieldSet, Manager, Schema, clean, declared, managed};
@@ -20,20 +21,20 @@ async fn every_default_is_what_the_server_fills_in_and_is_known() {
     let (mut seen, mut schemas, mut paths) = (Seen::default(), HashMap::new(), HashMap::new());
     let mut wrong = Vec::new();
     for probe in probes() {
-        let mut object = probe.object.clone();
+        let object = &probe.object;
         let version = object["apiVersion"].as_str().unwrap().to_owned();
         let kind = object["kind"].as_str().unwrap().to_owned();
-        if !schemas.contains_key(&version) {
-            schemas.insert(version.clone(), crate::served_schema(&client, &object).await);
+        if let Entry::Vacant(place) = schemas.entry(version.clone()) {
+            place.insert(crate::served_schema(&client, &probe.object).await);
         }
-        if !paths.contains_key(&(version.clone(), kind.clone())) {
+        if let Entry::Vacant(place) = paths.entry((version.clone(), kind.clone())) {
+            let mut object = probe.object.clone();
             object["metadata"]["namespace"] = "default".into();
-            paths.insert((version.clone(), kind.clone()), crate::collection(&client, &object).await);
-            object = probe.object.clone();
+            place.insert(crate::collection(&client, &object).await);
         }
         let path = format!("{}?dryRun=All&fieldManager=kubectl-create", paths[&(version.clone(), kind)]);
         let schema: &Schema = &schemas[&version];
-        let live = crate::send(&client, "POST", &path, "application/json", &object).await;
+        let live = crate::send(&client, "POST", &path, "application/json", object).await;
         seen.add(&probe, &live, schema.view_of(&live));
 
         let mut captured = declared::manifest(&live, schema.view_of(&live), &|_: &Manager| false);
