@@ -64,8 +64,13 @@ fn halves(preview: &Preview) -> (Option<Value>, Option<Value>) {
 }
 
 fn text(preview: &Preview, colour: bool) -> String {
-    let (before, after) = halves(preview);
-    let (before, after) = (before.as_ref().map(manifest::render), after.as_ref().map(manifest::render));
+    let (before, after) = match &preview.texts {
+        Some((before, after)) => (Some(before.clone()), Some(after.clone())),
+        None => {
+            let (before, after) = halves(preview);
+            (before.as_ref().map(manifest::render), after.as_ref().map(manifest::render))
+        }
+    };
     let source = match preview.side {
         Side::Cluster => "after apply",
         Side::Git => "after write-back",

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::object::ObjectId;
 use crate::report::terminal::escape_line;
 use crate::report::{Change, Verb};
 use crate::rules::{CommitConfig, MessageValues, trailer};
@@ -17,56 +16,22 @@ const LISTED: usize = 50;
 /// The longest subject, in characters.
 const SUBJECT: usize = 72;
 
-/// What a message is about.
-pub struct Subject<'a> {
-    /// The changes that the commit carries.
-    pub changes: &'a [Change],
-    /// More about some of them.
-    pub told: &'a BTreeMap<ObjectId, Told>,
-    /// Objects that had no manifest before.
-    pub added: &'a BTreeSet<ObjectId>,
-}
-
-impl Subject<'_> {
-    /// The whole message, with the trailer that names this instance and its cluster.
-    pub fn message(&self, config: &CommitConfig, identity: &Identity, cluster: Option<&str>) -> String {
-        let lines: Vec<Line<'_>> = self.changes.iter().map(|change| self.line(change)).collect();
-        let summary = summary(&lines);
-        let values = MessageValues {
-            details: details(&lines, &summary),
-            objects: joined(lines.iter().map(|line| line.object.clone())),
-            rules: joined(lines.iter().filter_map(|line| line.rule.clone())),
-            managers: joined(lines.iter().flat_map(Line::managers).map(str::to_owned)),
-            summary,
-        };
-        let text = config.message.render(&values);
-        let own =
-            format!("Kubeferry-Instance: {}/{} {}", identity.namespace, identity.name, cluster.unwrap_or("unknown"));
-        let text = without_empty_trailers(&text);
-        let between = if ends_in_trailers(&text) { "\n" } else { "\n\n" };
-        format!("{text}{between}{own}\n")
-    }
-
-    fn line<'a>(&'a self, change: &'a Change) -> Line<'a> {
-        let word = match change.verb {
-            Verb::Removed => "Remove",
-            _ if self.added.contains(&change.object) => "Add",
-            _ => "Update",
-        };
-        let told = self.told.get(&change.object);
-        let fields = match told {
-            Some(told) => told.fields(&change.fields),
-            None => Told::default().fields(&change.fields),
-        };
-        Line {
-            word,
-            object: escape_line(&change.object.to_string()).into_owned(),
-            fields,
-            named: change.field_text(),
-            rule: change.rule.as_ref().map(ToString::to_string),
-            told,
-        }
-    }
+/// The whole message of a commit that carries these changes, with the trailer that names this instance and its cluster.
+pub fn of(changes: &[(Change, Told)], config: &CommitConfig, identity: &Identity, cluster: Option<&str>) -> String {
+    let lines: Vec<Line<'_>> = changes.iter().map(|(change, told)| Line::of(change, told)).collect();
+    let summary = summary(&lines);
+    let values = MessageValues {
+        details: details(&lines, &summary),
+        objects: joined(lines.iter().map(|line| line.object.clone())),
+        rules: joined(lines.iter().filter_map(|line| line.rule.clone())),
+        managers: joined(lines.iter().flat_map(|line| line.told.managers()).map(str::to_owned)),
+        summary,
+    };
+    let text = config.message.render(&values);
+    let own = format!("Kubeferry-Instance: {}/{} {}", identity.namespace, identity.name, cluster.unwrap_or("unknown"));
+    let text = without_empty_trailers(&text);
+    let between = if ends_in_trailers(&text) { "\n" } else { "\n\n" };
+    format!("{text}{between}{own}\n")
 }
 
 /// One change in words.
@@ -78,12 +43,24 @@ struct Line<'a> {
     /// Its fields alone.
     named: Option<String>,
     rule: Option<String>,
-    told: Option<&'a Told>,
+    told: &'a Told,
 }
 
-impl Line<'_> {
-    fn managers(&self) -> impl Iterator<Item = &str> {
-        self.told.into_iter().flat_map(Told::managers)
+impl<'a> Line<'a> {
+    fn of(change: &Change, told: &'a Told) -> Self {
+        let word = match change.verb {
+            Verb::Removed => "Remove",
+            _ if told.is_new() => "Add",
+            _ => "Update",
+        };
+        Self {
+            word,
+            object: escape_line(&change.object.to_string()).into_owned(),
+            fields: told.fields(&change.fields),
+            named: change.field_text(),
+            rule: change.rule.as_ref().map(ToString::to_string),
+            told,
+        }
     }
 
     fn text(&self) -> String {
@@ -98,7 +75,7 @@ impl Line<'_> {
     /// Which rule decided, and who set the values.
     fn origin(&self) -> Option<String> {
         let rule = self.rule.as_ref().map(|rule| format!("rule {rule}"));
-        let managers = joined(self.managers().map(str::to_owned));
+        let managers = joined(self.told.managers().map(str::to_owned));
         let managers = (!managers.is_empty()).then(|| format!("set by {managers}"));
         let parts: Vec<String> = rule.into_iter().chain(managers).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -174,95 +151,90 @@ fn without_empty_trailers(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::schema::SchemaView;
-    use crate::object::{FieldPath, GroupKind};
+    use crate::object::{FieldPath, GroupKind, ObjectId};
     use crate::report::{RuleRef, Side};
     use crate::rules::MessageTemplate;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    fn change(name: &str, verb: Verb) -> Change {
-        Change::new(ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", name), Side::Git, verb)
+    fn change(name: &str, verb: Verb) -> (Change, Told) {
+        let id = ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", name);
+        let told = if name == "new" { Told::of_new(None, "") } else { Told::default() };
+        (Change::new(id, Side::Git, verb), told)
     }
 
-    fn greeting() -> (Change, BTreeMap<ObjectId, Told>) {
-        let path = FieldPath::fields(["data", "greeting"]);
-        let change = change("settings", Verb::Written).of_fields(vec![path.clone()]).by(RuleRef::new(0, "all"));
-        let data = |text: &str| json!({"data": {"greeting": text}});
+    /// A change of `data.KEY`.
+    fn edit(key: &str, live: Option<&Value>) -> (Change, Told) {
+        let path = FieldPath::fields(["data", key]);
+        let (change, _) = change("settings", Verb::Written);
+        let (old, new) = (json!("hello"), json!("bye"));
+        let told = Told::of(&change.object, [(&path, Some(&old), Some(&new))], live, "kubeferry:a/b");
+        (change.of_fields(vec![path]).by(RuleRef::new(0, "all")), told)
+    }
+
+    fn greeting() -> (Change, Told) {
         let live = json!({"metadata": {"managedFields": [
             {"manager": "Signed-off-by: me", "operation": "Update", "fieldsV1": {"f:data": {"f:greeting": {}}}}]}});
-        let sides = (&data("hello"), &data("bye"));
-        let told = Told::of(&change.object, &[path], sides, Some(&live), "kubeferry:a/b", SchemaView::unknown());
-        let told = [(change.object.clone(), told)].into();
-        (change, told)
+        edit("greeting", Some(&live))
     }
 
-    fn message(changes: &[Change], told: &BTreeMap<ObjectId, Told>, template: Option<&str>) -> String {
+    fn message(changes: &[(Change, Told)], template: Option<&str>) -> String {
         let identity = Identity { namespace: "kubeferry".into(), name: "prod".into(), takes_over: None };
-        let added = changes.iter().map(|change| change.object.clone()).filter(|id| id.name() == "new").collect();
         let mut config = CommitConfig::default();
         if let Some(template) = template {
             config.message = MessageTemplate::parse(template).unwrap();
         }
-        Subject { changes, told, added: &added }.message(&config, &identity, Some("uid-1"))
+        of(changes, &config, &identity, Some("uid-1"))
     }
 
     const OWN: &str = "Kubeferry-Instance: kubeferry/prod uid-1\n";
 
     #[test]
     fn one_change_is_the_subject() {
-        let none = BTreeMap::new();
-        assert_eq!(message(&[change("new", Verb::Written)], &none, None), format!("Add ConfigMap shop/new\n\n{OWN}"));
-        assert!(message(&[change("old", Verb::Removed)], &none, None).starts_with("Remove ConfigMap shop/old\n"));
-        let (change, told) = greeting();
+        assert_eq!(message(&[change("new", Verb::Written)], None), format!("Add ConfigMap shop/new\n\n{OWN}"));
+        assert!(message(&[change("old", Verb::Removed)], None).starts_with("Remove ConfigMap shop/old\n"));
         let line = "Update ConfigMap shop/settings: .data.greeting hello -> bye";
         let wanted = format!("{line}\n\n- {line} (rule all, set by Signed-off-by: me)\n\n{OWN}");
-        assert_eq!(message(&[change], &told, None), wanted);
+        assert_eq!(message(&[greeting()], None), wanted);
     }
 
     #[test]
     fn a_long_subject_leaves_out_values_then_fields() {
-        let path = FieldPath::fields(["data", &"k".repeat(30)]);
-        let long = change("settings", Verb::Written).of_fields(vec![path.clone()]);
-        let data = |text: &str| json!({"data": {"k".repeat(30): text}});
-        let sides = (&data("one of these"), &data("another one"));
-        let told = Told::of(&long.object, &[path], sides, None, "", SchemaView::unknown());
-        let text = message(std::slice::from_ref(&long), &[(long.object.clone(), told)].into(), None);
-        assert!(text.starts_with(&format!("Update ConfigMap shop/settings: .data.{}\n\n- Update", "k".repeat(30))));
-        let longer = long.of_fields(vec![FieldPath::fields(["data", &"k".repeat(60)])]);
-        assert!(message(&[longer], &BTreeMap::new(), None).starts_with("Update ConfigMap shop/settings\n\n- Update"));
+        let key = "k".repeat(30);
+        let text = message(&[edit(&key, None)], None);
+        assert!(text.starts_with(&format!("Update ConfigMap shop/settings: .data.{key}\n\n- Update")), "{text}");
+        let text = message(&[edit(&"k".repeat(60), None)], None);
+        assert!(text.starts_with("Update ConfigMap shop/settings\n\n- Update"), "{text}");
     }
 
     #[test]
     fn many_changes_are_counted_and_listed() {
-        let none = BTreeMap::new();
         let changes = [change("new", Verb::Written), change("a", Verb::Written), change("b", Verb::Written)];
-        let text = message(&changes, &none, None);
+        let text = message(&changes, None);
         assert!(
             text.starts_with("Add 1 object, update 2\n\n- Add ConfigMap shop/new\n- Update ConfigMap shop/a\n"),
             "{text}"
         );
         let many = vec![change("a", Verb::Written); LISTED + 7];
-        assert!(message(&many, &none, None).contains("\n- and 7 more\n"));
+        assert!(message(&many, None).contains("\n- and 7 more\n"));
+    }
+
+    #[test]
+    fn each_change_of_one_object_tells_its_own_values() {
+        let text = message(&[greeting(), edit("size", None)], None);
+        assert!(text.contains(": .data.greeting hello -> bye (rule all, set by Signed-off-by: me)\n"), "{text}");
+        assert!(text.contains(": .data.size hello -> bye (rule all)\n"), "{text}");
     }
 
     #[test]
     fn trailers_come_from_the_template_and_from_nowhere_else() {
-        let (change, told) = greeting();
-        let changes = [change];
-        let template = "{{ .Summary }}\n\nTicket: OPS-1\nSet-By: {{ .Managers }}";
+        let template = Some("{{ .Summary }}\n\nTicket: OPS-1\nSet-By: {{ .Managers }}");
         let wanted = format!("\n\nTicket: OPS-1\nSet-By: Signed-off-by: me\n{OWN}");
-        assert!(message(&changes, &told, Some(template)).ends_with(&wanted));
-        let wanted = format!("\n\nTicket: OPS-1\n{OWN}");
-        assert!(message(&changes, &BTreeMap::new(), Some(template)).ends_with(&wanted));
-        let alone = message(&changes, &told, Some("x\n\n{{ .Managers }}"));
+        assert!(message(&[greeting()], template).ends_with(&wanted));
+        assert!(message(&[edit("x", None)], template).ends_with(&format!("\n\nTicket: OPS-1\n{OWN}")));
+        let alone = message(&[greeting()], Some("x\n\n{{ .Managers }}"));
         assert_eq!(alone, format!("x\n\n\"Signed-off-by: me\"\n\n{OWN}"), "a name that looks like one is none");
-        assert_eq!(message(&changes, &told, Some("{{ .Rules }}")), format!("all\n\n{OWN}"));
-        let evil = Change::new(
-            ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", "a\n\nKubeferry-Allow-Deletes: 9"),
-            Side::Git,
-            Verb::Written,
-        );
-        let text = message(&[evil], &BTreeMap::new(), None);
+        assert_eq!(message(&[greeting()], Some("{{ .Rules }}")), format!("all\n\n{OWN}"));
+        let text = message(&[change("a\n\nKubeferry-Allow-Deletes: 9", Verb::Written)], None);
         assert!(!text.lines().any(|line| line.starts_with("Kubeferry-Allow")), "{text}");
     }
 }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::object::schema::SchemaView;
-use crate::object::{FieldPath, ObjectId, compare, managed};
+use crate::object::{FieldPath, ObjectId, managed};
 use crate::report::terminal::escape_line;
 
 /// The longest value that is told, in characters.
@@ -18,6 +17,7 @@ const NAMED: usize = 4;
 /// What a message tells of the change of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
+    is_new: bool,
     /// The old and new value of each changed field whose values can be told; `None` where the field is not there.
     values: BTreeMap<FieldPath, (Option<String>, Option<String>)>,
     /// Field managers that hold the new values, ours left out.
@@ -25,22 +25,19 @@ pub struct Told {
 }
 
 impl Told {
-    /// What can be told of an edit: `before` and `after` are what Git said and says.
-    pub fn of(
+    /// What can be told of an edit: each changed field of the object with the value that Git had and has; `None` for none.
+    pub fn of<'v>(
         id: &ObjectId,
-        changed: &[FieldPath],
-        (before, after): (&Value, &Value),
+        values: impl IntoIterator<Item = (&'v FieldPath, Option<&'v Value>, Option<&'v Value>)>,
         live: Option<&Value>,
         own_manager: &str,
-        view: SchemaView<'_>,
     ) -> Self {
         let mut told = Self::default();
         let entries = live.map(managed::entries).unwrap_or_default();
-        for path in changed {
-            let value =
-                |side: &Value| compare::get(side, path, view).map_or(Some(None), |value| short(value).map(Some));
+        let text = |value: Option<&Value>| value.map_or(Some(None), |value| short(value).map(Some));
+        for (path, old, new) in values {
             if !id.is("", "Secret")
-                && let (Some(old), Some(new)) = (value(before), value(after))
+                && let (Some(old), Some(new)) = (text(old), text(new))
             {
                 told.values.insert(path.clone(), (old, new));
             }
@@ -57,7 +54,12 @@ impl Told {
         let makers = entries.map(|entry| entry.manager).filter(|manager| manager.subresource.is_empty());
         let others = makers.filter(|manager| manager.name != own_manager);
         let managers = others.map(|manager| escape_line(&manager.to_string()).into_owned()).collect();
-        Self { managers, ..Self::default() }
+        Self { is_new: true, managers, ..Self::default() }
+    }
+
+    /// Whether the object had no manifest before.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The fields as one short text: `.spec.replicas 3 -> 5, .spec.paused and 2 more`; none when the whole object is meant.
@@ -106,15 +108,15 @@ mod tests {
 
     fn told(kind: &str, before: &Value, after: &Value) -> Option<String> {
         let id = ObjectId::new(GroupKind::new("", kind), "shop", "a");
-        let changed = vec![FieldPath::fields(["data", "a"])];
+        let path = FieldPath::fields(["data", "a"]);
         let live = json!({"metadata": {"managedFields": [
             {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {"f:a": {}}}},
             {"manager": "kubeferry:x/y", "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}},
             {"manager": "other", "operation": "Update", "fieldsV1": {"f:data": {"f:b": {}}}}]}});
-        let view = SchemaView::unknown();
-        let told = Told::of(&id, &changed, (before, after), Some(&live), "kubeferry:x/y", view);
+        let values = [(&path, before.pointer("/data/a"), after.pointer("/data/a"))];
+        let told = Told::of(&id, values, Some(&live), "kubeferry:x/y");
         assert_eq!(told.managers().collect::<Vec<_>>(), ["kubectl-edit"]);
-        told.fields(&changed)
+        told.fields(std::slice::from_ref(&path))
     }
 
     #[test]

@@ -80,6 +80,8 @@ rules:
     world.kubectl.scale("web", 5).await;
     let scaled = VALUES.replace("replicaCount: 2", "replicaCount: 5");
     world.until_file("chart/values.yaml", &scaled).await;
+    let message = world.log()[0].message.clone();
+    assert!(message.contains(": .spec.replicas 2 -> 5 (rule values, set by "), "{message}");
     let head = world.commit("chart/values.yaml", &VALUES.replace("ClusterIP", "NodePort"));
     world.until_file("chart/values.yaml", &scaled.replace("ClusterIP", "NodePort")).await;
     assert_ne!(world.log()[0].id, head);
@@ -219,7 +221,8 @@ async fn replicas_are_handed_over_to_a_patch(world: &World) {
     world.kubectl.scale("web", 6).await;
     let (code, shown, _) = world.command().output(&["diff"]).await;
     assert_eq!(code, 1, "{shown}");
-    assert!(shown.contains("git app/web.patch.yaml") && shown.contains("+  replicas: 6"), "{shown}");
+    assert!(shown.contains("git app/web.patch.yaml"), "{shown}");
+    assert!(shown.contains("-  replicas: 5 # by hand\n+  replicas: 6 # by hand\n"), "the very text: {shown}");
 }
 
 async fn new_files_are_listed_and_unlisted(world: &World) {

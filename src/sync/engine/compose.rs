@@ -34,13 +34,10 @@ pub(super) struct Composer {
     pub(super) removals: BTreeMap<RuleIndex, Vec<Removal>>,
     /// New manifests per rule: they are set against removals.
     pub(super) written: BTreeMap<RuleIndex, usize>,
-    pub(super) changes: Vec<Change>,
-    /// What the message tells of them.
-    pub(super) told: BTreeMap<ObjectId, Told>,
+    /// What changes, and what the message tells of it.
+    pub(super) changes: Vec<(Change, Told)>,
     pub(super) texts: Vec<(ObjectId, RepoPath, Vec<u8>)>,
     pub(super) gone: BTreeSet<RepoPath>,
-    /// Objects that had no manifest before.
-    pub(super) added: BTreeSet<ObjectId>,
     /// Set when the rules changed meanwhile: what is composed is thrown away and begun anew.
     outdated: bool,
 }
@@ -199,8 +196,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         self.take_removals(&mut composer);
         // The message names them in an order that does not depend on which answer came first.
-        composer.changes.sort_by(|a, b| a.object.cmp(&b.object));
-        let Composer { ids, files, changes, told, texts, gone, added, .. } = *composer;
+        composer.changes.sort_by(|(a, _), (b, _)| a.object.cmp(&b.object));
+        let Composer { ids, files, changes, texts, gone, .. } = *composer;
         let mut writes: Vec<FileWrite> =
             files.into_iter().map(|(path, bytes)| FileWrite { path, bytes: Some(bytes) }).collect();
         writes.extend(gone.into_iter().map(|path| FileWrite { path, bytes: None }));
@@ -208,8 +205,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return self.nothing_to_push();
         }
         let cluster = self.live.namespace("kube-system").map(|namespace| namespace.uid.to_string());
-        let subject = message::Subject { changes: &changes, told: &told, added: &added };
-        let message = subject.message(&self.rules.commit, &self.identity, cluster.as_deref());
+        let message = message::of(&changes, &self.rules.commit, &self.identity, cluster.as_deref());
+        let changes = changes.into_iter().map(|(change, _)| change).collect();
         let commit = NewCommit {
             parent: self.head,
             writes,

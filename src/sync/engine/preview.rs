@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::manifest;
+use crate::manifest::{self, Place};
 use crate::object::{ApiVersion, ObjectId, clean};
 use crate::report::{Side, Verb};
 use crate::repository::Remote;
@@ -13,6 +13,7 @@ use super::super::clock::Clock;
 use super::super::observe::Observed;
 use super::super::plan::{Action, Plan};
 use super::compose::shown;
+use super::removing::own_text;
 use super::{Done, Engine};
 
 /// One difference between the sides.
@@ -32,6 +33,8 @@ pub struct Preview {
     pub before: Option<Value>,
     /// The text afterwards; `None` when there is none.
     pub after: Option<Value>,
+    /// The very text that would be edited, and as it would be; `None` where there is none yet, or where it may show a Secret.
+    pub texts: Option<(String, String)>,
     /// Why it could not be tried.
     pub error: Option<String>,
 }
@@ -49,6 +52,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 place: format!("live {}", plan.id),
                 before: observed.live.as_ref().map(clean::for_git),
                 after: None,
+                texts: None,
                 error: None,
             };
             match action {
@@ -73,6 +77,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 }
                 Action::Edit { wanted, .. } => {
                     let before = observed.manifest.as_ref().map(|(_, _, manifest)| manifest.clone());
+                    let file = observed.manifest.as_ref().map(|(place, bytes, _)| (place, bytes));
+                    preview.texts = file.and_then(|(place, bytes)| edited(&observed, place, bytes, &wanted));
                     let place = place.clone().unwrap_or_default();
                     self.previews.push(Preview { verb: Verb::Written, place, before, after: Some(wanted), ..preview });
                 }
@@ -84,6 +90,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 Action::EditPatch { place, wanted, .. } => {
                     let before = observed.fragments.iter().find(|fragment| fragment.place == place);
                     let before = before.map(|fragment| fragment.value.clone());
+                    let bytes = observed.texts.get(&place.path);
+                    preview.texts = bytes.and_then(|bytes| edited(&observed, &place, bytes, &wanted));
                     let place = format!("git {}", shown(&place));
                     self.previews.push(Preview { verb: Verb::Written, place, before, after: Some(wanted), ..preview });
                 }
@@ -96,6 +104,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     let file = observed.files.as_ref().and_then(|files| files.get(&path));
                     let before = file.and_then(|file| file.says.clone().ok().flatten());
                     let (before, after) = whole_or_masked(&plan.id, before, &values);
+                    preview.texts = observed.texts.get(&path).filter(|_| !is_secret(&plan.id)).and_then(|bytes| {
+                        let after = manifest::set(bytes, &path, &values).ok()?;
+                        texts(bytes, &after)
+                    });
                     let place = format!("git {path}");
                     self.previews.push(Preview { verb: Verb::Written, place, before, after, ..preview });
                 }
@@ -132,6 +144,22 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 }
 
+/// A document before and after an edit. Other documents and items are left out: they may be Secrets.
+fn edited(observed: &Observed, place: &Place, bytes: &[u8], wanted: &Value) -> Option<(String, String)> {
+    let view = observed.schema.view_of(wanted);
+    let after = manifest::edit(bytes, place, wanted, view).ok().filter(|_| !is_secret(&observed.id))?;
+    texts(&own_text(bytes, place)?, &own_text(&after.bytes, place)?)
+}
+
+fn texts(before: &[u8], after: &[u8]) -> Option<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    Some((text(before)?, text(after)?))
+}
+
+fn is_secret(id: &ObjectId) -> bool {
+    id.is("", "Secret")
+}
+
 /// A file before and after values are set in it. It does not tell that a value is a Secret's, so of those only the place is
 /// shown.
 fn whole_or_masked(
@@ -139,7 +167,7 @@ fn whole_or_masked(
     before: Option<Value>,
     values: &[(Vec<manifest::Step>, Option<Value>)],
 ) -> (Option<Value>, Option<Value>) {
-    let is_secret = id.is("", "Secret");
+    let is_secret = is_secret(id);
     let mut after = if is_secret { Value::Null } else { before.clone().unwrap_or_default() };
     for (steps, value) in values {
         let value = if is_secret { value.as_ref().map(|_| "(a value of a Secret)".into()) } else { value.clone() };

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::manifest::{self, Edited, Listing};
-use crate::object::{FieldPath, ObjectId};
+use crate::object::{FieldPath, ObjectId, compare};
 use crate::report::{Change, Place, RuleRef, Side, Verb};
 use crate::repository::Remote;
 
@@ -27,6 +27,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         rule: Option<RuleRef>,
     ) -> Result<(), String> {
         let mut change = Change::new(id.clone(), Side::Git, Verb::Written);
+        let mut told = Told::default();
         change.rule = rule;
         match (action, &observed.manifest) {
             (Action::Edit { wanted, changed, rule }, Some((place, bytes, before))) => {
@@ -38,7 +39,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     return Ok(());
                 }
                 change.fields = self.say_skipped(id, &edited, *rule).of(changed);
-                self.tell(composer, &change, (before, wanted), observed);
+                told = self.told(&change, (before, wanted), observed);
                 change.place = Some(shown(place));
                 composer.files.insert(place.path.clone(), edited.bytes);
             }
@@ -54,7 +55,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 change.fields = self.say_skipped(id, &edited, *rule).of(changed);
                 let before = observed.fragments.iter().find(|fragment| fragment.place == *place);
                 if let Some(before) = before {
-                    self.tell(composer, &change, (&before.value, wanted), observed);
+                    told = self.told(&change, (&before.value, wanted), observed);
                 }
                 change.place = Some(shown(place));
                 composer.files.insert(place.path.clone(), edited.bytes);
@@ -69,8 +70,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 change.place = Some(Place::new(path.as_str(), None));
                 composer.files.insert(path, text);
                 *composer.written.entry(*rule).or_default() += 1;
-                composer.added.insert(id.clone());
-                composer.told.insert(id.clone(), Told::of_new(observed.live.as_ref(), &self.manager));
+                told = Told::of_new(observed.live.as_ref(), &self.manager);
             }
             (Action::WritePatch { object, path, kustomization, changed, .. }, _) => {
                 let text = self.with_patch(composer, id, path, object)?;
@@ -79,7 +79,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     composer.files.insert(by.clone(), list);
                 }
                 change.fields = changed.clone();
-                self.tell(composer, &change, (&Value::Null, object), observed);
+                told = self.told(&change, (&Value::Null, object), observed);
                 change.place = Some(Place::new(path.as_str(), None));
                 composer.files.insert(path.clone(), text);
             }
@@ -105,6 +105,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     return Ok(());
                 }
                 change.fields = changed.clone();
+                let said = manifest::open(&before).ok().flatten().unwrap_or_default();
+                let values = changed
+                    .iter()
+                    .zip(values)
+                    .map(|(source, (steps, value))| (source, manifest::value_at(&said, steps), value.as_ref()));
+                told = Told::of(id, values, observed.live.as_ref(), &self.manager);
                 change.place = Some(Place::new(path.as_str(), None));
                 composer.files.insert(path.clone(), after);
             }
@@ -115,16 +121,16 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             _ => return Ok(()),
         }
-        composer.changes.push(change);
+        composer.changes.push((change, told));
         Ok(())
     }
 
-    /// What the message tells of an edit.
-    fn tell(&self, composer: &mut Composer, change: &Change, sides: (&Value, &Value), observed: &Observed) {
-        let view = observed.schema.view_of(sides.1);
-        let id = &change.object;
-        let told = Told::of(id, &change.fields, sides, observed.live.as_ref(), &self.manager, view);
-        composer.told.insert(id.clone(), told);
+    /// What the message tells of an edit: `before` and `after` are the document.
+    fn told(&self, change: &Change, (before, after): (&Value, &Value), observed: &Observed) -> Told {
+        let view = observed.schema.view_of(after);
+        let value = |side, path| compare::get(side, path, view);
+        let values = change.fields.iter().map(|path| (path, value(before, path), value(after, path)));
+        Told::of(&change.object, values, observed.live.as_ref(), &self.manager)
     }
 
     /// Says what an edit left as it was.

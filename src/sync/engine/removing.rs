@@ -9,6 +9,7 @@ use crate::repository::Remote;
 
 use super::super::clock::Clock;
 use super::super::plan::RuleIndex;
+use super::super::told::Told;
 use super::compose::{Composer, shown};
 use super::{Engine, Mode};
 
@@ -74,7 +75,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let mut change = Change::new(id.clone(), Side::Git, Verb::Removed).at(shown(place));
         change.rule = Some(self.rule_ref(rule));
-        composer.changes.push(change);
+        composer.changes.push((change, Told::default()));
         if let Some(text) = text {
             composer.texts.push((id.clone(), place.path.clone(), text));
         }
@@ -83,7 +84,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 }
 
 /// The bytes of one document; `None` for an item of a List, which has no text of its own.
-fn own_text(bytes: &[u8], place: &Place) -> Option<Vec<u8>> {
+pub(super) fn own_text(bytes: &[u8], place: &Place) -> Option<Vec<u8>> {
     if !place.item.is_empty() {
         return None;
     }
