@@ -13,6 +13,7 @@ use crate::object::{ApiVersion, GroupKind, Kind};
 use crate::rules::{Level, Loaded, Problem};
 
 use super::args::{Format, Options};
+use super::say::say;
 use super::session::{connect, identity};
 
 /// How long a cluster may take to answer before the file is judged without it.
@@ -47,13 +48,15 @@ pub async fn check(options: &Options) -> anyhow::Result<ExitCode> {
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
     let warnings = problems.len() - errors;
     match options.output {
-        Format::Json => println!(
-            "{}",
-            json!({"file": path, "errors": errors, "warnings": warnings, "cluster": cluster, "problems": problems})
-        ),
+        Format::Json => {
+            let page =
+                json!({"file": path, "errors": errors, "warnings": warnings, "cluster": cluster, "problems": problems});
+            say(format_args!("{page}\n"))?;
+        }
         Format::Text => {
             problems.iter().for_each(|problem| eprintln!("{problem}"));
-            println!("{}: {errors} errors, {warnings} warnings (cluster {cluster})", path.display());
+            let path = path.display();
+            say(format_args!("{path}: {errors} errors, {warnings} warnings (cluster {cluster})\n"))?;
         }
     }
     Ok(if errors > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })

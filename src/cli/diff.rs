@@ -1,6 +1,5 @@
 //! `kubeferry diff`: what `once` would do, as unified diffs, and nothing done.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::sync::engine::{Mode, Preview};
 use super::args::{Diff, Format, Options};
 use super::left;
 use super::once::settle;
+use super::say::say;
 use super::session::{Session, load_rules};
 
 /// Runs the verb. Exits with 0 when both sides are in sync, 1 when they differ.
@@ -31,21 +31,20 @@ pub async fn diff(options: &Options, args: &Diff, libgit2: &Libgit2, progress: &
     let mut engine = session.engine(repository, Arc::new(loaded.rules), Mode::Preview, false, reporter);
     settle(&mut engine, progress).await?;
     let previews = engine.take_previews();
-    let mut out = std::io::stdout().lock();
     match options.output {
         Format::Json => {
             let items: Vec<Value> = previews.iter().map(as_json).collect();
             let left: Vec<Value> =
                 engine.standings().changes().filter_map(|change| serde_json::to_value(change).ok()).collect();
-            writeln!(out, "{}", json!({"differences": items, "left": left}))?;
+            say(format_args!("{}\n", json!({"differences": items, "left": left})))?;
         }
         Format::Text => {
             let colour = terminal::colour(&std::io::stdout());
             for preview in &previews {
-                write!(out, "{}", text(preview, colour))?;
+                say(text(preview, colour))?;
             }
             for line in left::lines(engine.standings().changes()) {
-                writeln!(out, "# {line}")?;
+                say(format_args!("# {line}\n"))?;
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::sync::planner::labels;
 use crate::sync::spots::patch_paths;
 
 use super::args::{Explain, Format, Options};
+use super::say::say;
 use super::session::{Session, load_rules};
 
 /// Runs the verb. Exits with 0.
@@ -69,8 +70,8 @@ pub async fn explain(options: &Options, args: &Explain, libgit2: &Libgit2) -> an
         Err(reason) => format!("unreadable in Git: {reason}"),
     };
     match options.output {
-        Format::Json => println!("{}", explanation.json(&place)),
-        Format::Text => print!("{}", explanation.text(&place)),
+        Format::Json => say(format_args!("{}\n", explanation.json(&place)))?,
+        Format::Text => say(explanation.text(&place))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ mod narrate;
 mod once;
 mod rules_source;
 mod run;
+mod say;
 mod schema;
 mod session;
 pub mod status;

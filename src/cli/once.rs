@@ -15,6 +15,7 @@ use crate::sync::engine::{Mode, Step};
 
 use super::args::{Format, Once, Options};
 use super::left;
+use super::say::say;
 use super::session::{LiveEngine, Session, load_rules};
 
 /// How long to wait for another instance to give the Lease back.
@@ -43,9 +44,12 @@ pub async fn once(options: &Options, args: &Once, libgit2: &Libgit2, progress: &
     match options.output {
         Format::Json => {
             let left: Vec<&Change> = engine.standings().changes().collect();
-            println!("{}", json!({"left": left}));
+            say(format_args!("{}\n", json!({"left": left})))?;
         }
-        Format::Text => left::lines(engine.standings().changes()).iter().for_each(|line| println!("{line}")),
+        Format::Text => {
+            let lines = left::lines(engine.standings().changes());
+            say(lines.iter().flat_map(|line| [line, "\n"]).collect::<String>())?;
+        }
     }
     if let Some(error) = engine.standings().remote_error() {
         eprintln!("{error}");

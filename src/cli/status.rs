@@ -1,11 +1,12 @@
 //! Owns the verb `status`: asks a running instance and prints what it says. Must never look at cluster or repository.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
 
 use super::args::{Format, Status};
+use super::say::say;
 use crate::http::client;
 use crate::report::{render, terminal};
 
@@ -19,11 +20,7 @@ pub async fn run(arguments: &Status, output: Format) -> anyhow::Result<ExitCode>
         Format::Text => render::status(&page, Timestamp::now(), terminal::colour(&io::stdout())),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&page)?),
     };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads may have seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        written => written?,
-    }
+    say(text)?;
     Ok(if page.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

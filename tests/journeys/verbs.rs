@@ -6,6 +6,20 @@ use crate::world::World;
 
 journeys! { once_and_diff_go_both_ways, explain_names_the_rule_of_each_field, rules_are_checked_against_the_cluster }
 
+/// `kubeferry schema | head`.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_kubeferry"))
+        .arg("schema")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 const RULES: &str = "
 rules:
 - name: live
