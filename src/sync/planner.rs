@@ -135,8 +135,10 @@ fn has_other_labels(subject: &Subject<'_>) -> bool {
 pub fn files(subject: &Subject<'_>, rules: &Rules) -> Vec<(RepoPath, Vec<Step>)> {
     let (Some(live), true) = (subject.live(), rules.rules.iter().any(writes_to_file)) else { return Vec::new() };
     let mut found = Vec::new();
-    for labels_of in [subject.base, None] {
-        let matching = matching(subject, rules, labels_of);
+    // With the labels of its base it is selected as with its own, unless those have changed.
+    let labels: &[Option<&Base>] = if has_other_labels(subject) { &[subject.base, None] } else { &[None] };
+    for labels_of in labels {
+        let matching = matching(subject, rules, *labels_of);
         if matching.iter().copied().any(writes_to_file) {
             let directions = directions(subject, &matching, subject.manifest(), Some(live));
             found.extend(directions.files().map(|(path, steps)| (path.clone(), steps.to_vec())));
