@@ -12,6 +12,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use kubeferry::manifest::{self, Caps, Index, ManifestFile, Place};
 use kubeferry::object::{Digest, FieldSet, GroupKind, Kind, Kinds, ObjectId, RepoPath, Schema};
+use kubeferry::repository::BlobId;
 use kubeferry::rules::{self, Rules};
 use kubeferry::sync::base::Base;
 use kubeferry::sync::planner::{self, Identity, InCluster, InGit, Subject};
@@ -175,9 +176,10 @@ fn pair(manifest: Value, manager: &str) -> Pair {
     let id = ObjectId::of(&manifest).unwrap();
     let labels = Arc::new(planner::labels(&manifest));
     let base = Base {
-        path: RepoPath::parse("apps/web.yaml").unwrap(),
+        place: Place { path: RepoPath::parse("apps/web.yaml").unwrap(), document: 1, item: Box::default(), line: 1 },
+        blob: BlobId([0; 20]),
         manifest: Digest::of_value(&manifest),
-        uid: "uid".into(),
+        uid: Some("uid".into()),
         manifest_labels: labels.clone(),
         live_labels: labels,
         existence: Some(1),

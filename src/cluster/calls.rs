@@ -19,7 +19,11 @@ const LONGEST_MANAGER: usize = 128;
 
 /// Who we are in `managedFields`: `kubeferry:NAMESPACE/NAME`. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldManager(Arc<str>);
+pub struct FieldManager {
+    text: Arc<str>,
+    namespace: Arc<str>,
+    name: Arc<str>,
+}
 
 impl FieldManager {
     /// The manager of the instance `name` whose state lives in `namespace`.
@@ -34,18 +38,28 @@ impl FieldManager {
                 "the field manager {manager} is longer than {LONGEST_MANAGER} bytes: take a shorter --name"
             )));
         }
-        Ok(Self(manager.into()))
+        Ok(Self { text: manager.into(), namespace: namespace.into(), name: name.into() })
     }
 
     /// As it stands in `managedFields`.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Where the instance keeps its state.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The name of the instance.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
 impl fmt::Display for FieldManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -25,6 +25,7 @@ mod refresh;
 mod request;
 mod schemas;
 mod server;
+mod state;
 mod stream;
 #[cfg(test)]
 mod stub;
@@ -37,6 +38,7 @@ pub use error::{ClusterError, FieldConflict};
 pub use events::{Event, EventLevel, Events};
 pub use lease::{Leadership, Lease, LeaseName};
 pub use server::ApiServer;
+pub use state::{StateMap, StateText};
 
 /// Something that happened in the cluster, in the order in which the watch of its kind told it.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub enum ClusterEvent {
     Synced(GroupKind),
     /// The kind cannot be listed or watched (forbidden, gone). Tried again by itself.
     Unwatched(GroupKind, String),
+    /// The state of the instance as it now is; `None`: it does not exist. Told once [`Cluster::follow_state`] was called.
+    State(Option<StateText>),
 }
 
 /// What to delete, exactly.
@@ -107,4 +111,13 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Deletes with background propagation and both preconditions. Gone already: `Ok`.
     fn delete(&self, request: DeleteRequest) -> BoxFuture<'static, Result<(), ClusterError>>;
+
+    /// What the instance keeps over restarts; `None` when nothing was kept yet.
+    fn state(&self) -> BoxFuture<'static, Result<Option<StateText>, ClusterError>>;
+
+    /// Keeps it. [`ClusterError::Changed`] when it is not what was read any more.
+    fn set_state(&self, state: StateText) -> BoxFuture<'static, Result<StateText, ClusterError>>;
+
+    /// Tells the state, and each change of it, as [`ClusterEvent::State`] from now on.
+    fn follow_state(&self);
 }

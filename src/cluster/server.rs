@@ -1,7 +1,7 @@
 //! Owns the real API server as the engine sees it: puts discovery, watches, schemas and calls together. Must never keep an
 //! object.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -15,6 +15,7 @@ use super::error::ClusterError;
 use super::queue::Queue;
 use super::refresh::Refresh;
 use super::schemas::Schemas;
+use super::state::{StateMap, StateText};
 use super::watch::{Watches, World};
 use super::{Cluster, ClusterEvent, DeleteRequest};
 use crate::object::schema::Schema;
@@ -31,6 +32,9 @@ pub struct ApiServer {
     refresh: Arc<Refresh>,
     schemas: Arc<Schemas>,
     watches: Arc<Watches>,
+    state: StateMap,
+    /// Follows the state, once that was asked for.
+    following: OnceLock<AbortOnDropHandle<()>>,
     /// Keeps discovery up to date.
     _discovery: AbortOnDropHandle<()>,
 }
@@ -42,6 +46,7 @@ impl ApiServer {
     ///
     /// When discovery fails: no connection, or credentials that are not accepted.
     pub async fn start(connection: Connection, manager: FieldManager) -> Result<Self, ClusterError> {
+        let state = StateMap::new(&connection, manager.clone(), manager.namespace(), manager.name())?;
         let mut discovery = Discovery::new(connection.clone());
         let refresh = Arc::new(Refresh::new(discovery.run().await?));
         let schemas = Arc::new(Schemas::new(connection.clone()));
@@ -57,7 +62,8 @@ impl ApiServer {
         watches.want(Vec::new());
         let discovery = keep_discovered(discovery, world, watches.clone());
         let discovery = AbortOnDropHandle::new(tokio::spawn(discovery));
-        Ok(Self { connection, manager, queue, refresh, schemas, watches, _discovery: discovery })
+        let following = OnceLock::new();
+        Ok(Self { connection, manager, queue, refresh, schemas, watches, state, following, _discovery: discovery })
     }
 
     /// The connection, for what is not about synced objects: Lease, Events, a ConfigMap of rules.
@@ -142,5 +148,23 @@ impl Cluster for ApiServer {
     fn delete(&self, request: DeleteRequest) -> BoxFuture<'static, Result<(), ClusterError>> {
         let (connection, kind) = (self.connection.clone(), self.kind(request.id.group_kind()));
         async move { calls::delete(&connection, &*kind?, &request).await }.boxed()
+    }
+
+    fn state(&self) -> BoxFuture<'static, Result<Option<StateText>, ClusterError>> {
+        let state = self.state.clone();
+        async move { state.read().await }.boxed()
+    }
+
+    fn set_state(&self, new: StateText) -> BoxFuture<'static, Result<StateText, ClusterError>> {
+        let state = self.state.clone();
+        async move { state.write(new).await }.boxed()
+    }
+
+    fn follow_state(&self) {
+        self.following.get_or_init(|| {
+            let (state, queue) = (self.state.clone(), self.queue.clone());
+            let follow = async move { state.follow(|state| queue.push(ClusterEvent::State(state))).await };
+            AbortOnDropHandle::new(tokio::spawn(follow))
+        });
     }
 }

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::manifest::Place;
 use crate::object::digest::Digest;
 use crate::object::{ObjectId, RepoPath};
+use crate::repository::BlobId;
 use crate::rules::Labels;
 
 use super::plan::RuleIndex;
@@ -13,12 +15,14 @@ use super::plan::RuleIndex;
 /// The state in which both sides of one object last agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
-    /// The file that held the manifest.
-    pub path: RepoPath,
+    /// Where the manifest stood.
+    pub place: Place,
+    /// The file that held it, by which it can be read again.
+    pub blob: BlobId,
     /// Digest of the manifest.
     pub manifest: Digest,
-    /// UID of the live object.
-    pub uid: Arc<str>,
+    /// UID of the live object; `None`: this process has not seen it.
+    pub uid: Option<Arc<str>>,
     /// Labels of the manifest then.
     pub manifest_labels: Arc<Labels>,
     /// Labels of the live object then.
@@ -52,7 +56,7 @@ impl Bases {
 
     /// The file of every object that agreed.
     pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
-        self.agreed.values().map(|base| &base.path)
+        self.agreed.values().map(|base| &base.place.path)
     }
 
     /// Remembers that both sides agree.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 
 /// An instant: time since the clock was made.
 pub type Instant = Duration;
@@ -11,6 +12,9 @@ pub type Instant = Duration;
 pub trait Clock: Send + Sync + 'static {
     /// Now; never goes back.
     fn now(&self) -> Instant;
+
+    /// The time of day, for what outlives the process. May be set back.
+    fn wall(&self) -> Timestamp;
 
     /// Resolves at `instant` or at once when it has passed.
     fn sleep_until(&self, instant: Instant) -> BoxFuture<'static, ()>;
@@ -35,6 +39,10 @@ impl SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         self.start.elapsed()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
     }
 
     fn sleep_until(&self, instant: Instant) -> BoxFuture<'static, ()> {

@@ -208,7 +208,7 @@ fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, iden
         return plan.note(Verb::Pending, Side::Cluster, index, format!("gone from Git; {reason}"));
     }
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-    if subject.base.is_some_and(|base| *base.uid != *uid) {
+    if subject.base.and_then(|base| base.uid.as_ref()).is_some_and(|then| **then != *uid) {
         return plan.note(
             Verb::NotOurs,
             Side::Cluster,

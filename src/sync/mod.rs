@@ -20,6 +20,7 @@ pub mod planner;
 pub mod queue;
 pub mod removed;
 pub mod spots;
+pub mod state;
 pub mod targets;
 mod to_cluster;
 mod to_git;

@@ -64,6 +64,8 @@ pub struct Observed {
     pub kind: Arc<Kind>,
     /// The file that holds the manifest, whole, and what the manifest says.
     pub manifest: Option<(Place, Vec<u8>, Value)>,
+    /// The file's blob.
+    pub blob: Option<BlobId>,
     /// Its patches.
     pub fragments: Vec<Fragment>,
     /// Files that its fields are written to; `None` until it is known which.
@@ -101,6 +103,7 @@ pub async fn observe<C: Cluster, R: Remote>(
     request: Request,
 ) -> Result<Observed, ObserveError> {
     let Request { id, kind, manifest, fragments, live, proof, composing } = request;
+    let blob = manifest.as_ref().map(|(blob, _)| *blob);
     let manifest = match manifest {
         Some((blob, place)) => {
             let bytes = remote.read(vec![blob]).await?.pop().unwrap_or_default();
@@ -125,7 +128,7 @@ pub async fn observe<C: Cluster, R: Remote>(
         _ => Ok(false),
     };
     let schema = cluster.schema(&version).await?;
-    Ok(Observed { id, kind, manifest, fragments, files: None, texts, live, absence, schema, composing })
+    Ok(Observed { id, kind, manifest, blob, fragments, files: None, texts, live, absence, schema, composing })
 }
 
 async fn read_fragments<R: Remote>(

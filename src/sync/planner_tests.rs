@@ -5,9 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::manifest::Place;
 use crate::object::digest::Digest;
 use crate::object::schema::Schema;
 use crate::object::{FieldPath, GroupKind, RepoPath};
+use crate::repository::BlobId;
 use crate::sync::plan::Action;
 
 #[path = "planner_tests/fields.rs"]
@@ -137,9 +139,10 @@ impl Case {
     fn agreed(mut self, on: &Value) -> Self {
         let labels = Arc::new(labels(on));
         self.base = Some(Base {
-            path: RepoPath::parse("a.yaml").unwrap(),
+            place: Place { path: RepoPath::parse("a.yaml").unwrap(), document: 1, item: Box::default(), line: 1 },
+            blob: BlobId([0; 20]),
             manifest: Digest::of_value(on),
-            uid: "u-1".into(),
+            uid: Some("u-1".into()),
             manifest_labels: labels.clone(),
             live_labels: labels,
             existence: Some(0),

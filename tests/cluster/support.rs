@@ -117,5 +117,6 @@ pub fn short(event: &ClusterEvent) -> String {
         ClusterEvent::Gone(object) => format!("gone {}", name(object)),
         ClusterEvent::Synced(kind) => format!("synced {kind}"),
         ClusterEvent::Unwatched(kind, why) => format!("unwatched {kind}: {why}"),
+        ClusterEvent::State(_) => "state".into(),
     }
 }

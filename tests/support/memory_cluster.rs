@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
-use kubeferry::cluster::{Cluster, ClusterError, ClusterEvent, DeleteRequest, FieldConflict};
+use kubeferry::cluster::{Cluster, ClusterError, ClusterEvent, DeleteRequest, FieldConflict, StateText};
 use kubeferry::object::managed::{self, Operation};
 use kubeferry::object::schema::Schema;
 use kubeferry::object::{
@@ -43,6 +43,9 @@ struct State {
     delete_fault: Option<ClusterError>,
     writes: Vec<Write>,
     calls: usize,
+    /// The state ConfigMap, and whether its changes are told.
+    kept: Option<StateText>,
+    follows: bool,
 }
 
 /// One cluster in memory. Cloning gives the same cluster.
@@ -177,9 +180,23 @@ impl MemoryCluster {
         self.state().calls
     }
 
+    /// The state that the engine keeps.
+    pub fn kept(&self) -> Option<StateText> {
+        self.state().kept.clone()
+    }
+
+    /// Changes the state as somebody else does, or takes it away.
+    pub fn keep(&self, change: impl FnOnce(Option<StateText>) -> Option<StateText>) {
+        let mut state = self.state();
+        let kept = state.kept.take();
+        let changed = change(kept);
+        state.keep(changed);
+    }
+
     /// A process that ends stops its watches.
     pub fn forget_watches(&self) {
         let mut state = self.state();
+        state.follows = false;
         state.watched.clear();
         state.events.clear();
     }
@@ -289,6 +306,28 @@ impl Cluster for MemoryCluster {
             Ok(())
         })
     }
+
+    fn state(&self) -> BoxFuture<'static, Result<Option<StateText>, ClusterError>> {
+        self.call(move |state| Ok(state.kept.clone()))
+    }
+
+    fn set_state(&self, new: StateText) -> BoxFuture<'static, Result<StateText, ClusterError>> {
+        self.call(move |state| {
+            let version = state.kept.as_ref().map_or("", |kept| &kept.version);
+            if version != new.version {
+                return Err(ClusterError::Changed("the state is another one by now".into()));
+            }
+            state.keep(Some(new));
+            state.kept.clone().ok_or_else(|| ClusterError::Other("no state".into()))
+        })
+    }
+
+    fn follow_state(&self) {
+        let mut state = MemoryCluster::state(self);
+        state.follows = true;
+        let kept = state.kept.clone();
+        state.events.push_back(ClusterEvent::State(kept));
+    }
 }
 
 /// A text of an object, or none.
@@ -314,6 +353,27 @@ fn entries(live: &Value) -> Entries {
 }
 
 impl State {
+    /// Takes a state, as it is stored.
+    fn keep(&mut self, new: Option<StateText>) {
+        let before = self.kept.take();
+        self.kept = new.map(|mut new| {
+            self.version += 1;
+            new.version = self.version.to_string();
+            match before {
+                Some(before) => new.uid = before.uid,
+                None => {
+                    self.uids += 1;
+                    new.uid = format!("uid-{}", self.uids);
+                }
+            }
+            new
+        });
+        if self.follows {
+            let kept = self.kept.clone();
+            self.events.push_back(ClusterEvent::State(kept));
+        }
+    }
+
     fn is_watched(&self, kind: &GroupKind) -> bool {
         self.watched.contains(kind)
     }

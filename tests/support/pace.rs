@@ -33,6 +33,12 @@ impl Clock for ManualClock {
         Duration::from_millis(self.0.load(Ordering::SeqCst))
     }
 
+    /// The day begins with the clock.
+    fn wall(&self) -> jiff::Timestamp {
+        let start = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+        start.checked_add(jiff::SignedDuration::try_from(self.now()).unwrap()).unwrap()
+    }
+
     fn sleep_until(&self, _instant: Instant) -> BoxFuture<'static, ()> {
         pending().boxed()
     }

@@ -25,6 +25,7 @@ async fn pass(world: &World, time: Duration) -> Vec<String> {
         ClusterEvent::Gone(object) => format!("gone {}", object["metadata"]["name"].as_str().unwrap()),
         ClusterEvent::Synced(_) => "synced".to_owned(),
         ClusterEvent::Unwatched(_, why) => format!("unwatched: {why}"),
+        ClusterEvent::State(_) => "state".to_owned(),
     };
     world.queue.take(99).into_iter().map(short).collect()
 }

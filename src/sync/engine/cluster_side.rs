@@ -58,6 +58,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.live.unwatched(&kind, reason);
                 self.push_unseen(&kind);
             }
+            ClusterEvent::State(state) => self.state_changed(state),
         }
     }
 

@@ -316,7 +316,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Why an object without a manifest may still have one (`docs/decisions.md` 9).
     pub(super) fn hidden(&self, id: &ObjectId) -> Option<String> {
-        let last_path = self.bases.get(id).map(|base| &base.path);
+        let last_path = self.bases.get(id).map(|base| &base.place.path);
         self.index.unreadable(id, last_path).or_else(|| {
             let path = self.suspects.get(id)?;
             Some(format!("it vanished in a commit that also left {path} unreadable; mend that file"))

@@ -12,6 +12,7 @@ mod placing;
 mod preview;
 mod progress;
 mod putting;
+mod remembering;
 mod removing;
 mod standing;
 

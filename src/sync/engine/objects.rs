@@ -306,10 +306,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Remembers that both sides of an object are equal.
     fn agree(&mut self, plan: &Plan, observed: &Observed) {
         let (Some((place, _, manifest)), Some(live)) = (&observed.manifest, &observed.live) else { return };
+        let Some(blob) = observed.blob else { return };
+        let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
         let base = Base {
-            path: place.path.clone(),
+            place: place.clone(),
+            blob,
             manifest: Digest::of_value(manifest),
-            uid: live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().into(),
+            uid: uid.map(Into::into),
             manifest_labels: planner::labels(manifest).into(),
             live_labels: planner::labels(live).into(),
             existence: plan.existence,
