@@ -74,6 +74,22 @@ fn number_text(number: &serde_json::Number) -> String {
     }
 }
 
+impl std::str::FromStr for Digest {
+    type Err = NoDigest;
+
+    /// Reads 32 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, NoDigest> {
+        let is_one = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_one.then(|| u128::from_str_radix(text, 16).ok()).flatten().ok_or(NoDigest)?;
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+/// A text that is not a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a digest: 32 hexadecimal digits")]
+pub struct NoDigest;
+
 impl fmt::Display for Digest {
     /// 32 lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,6 +139,15 @@ mod tests {
             for other in &values[position + 1..] {
                 assert_ne!(Digest::of_value(one), Digest::of_value(other), "{one} and {other}");
             }
+        }
+    }
+
+    #[test]
+    fn a_digest_is_read_as_it_is_shown() {
+        let digest = Digest::of_bytes(b"a");
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        for text in ["", "+f", "g3b0c44298fc1c149afbf4c8996fb924", "+3b0c44298fc1c149afbf4c8996fb924"] {
+            assert_eq!(text.parse::<Digest>(), Err(NoDigest), "{text}");
         }
     }
 

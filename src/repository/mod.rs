@@ -8,6 +8,7 @@ pub mod credentials;
 mod directory;
 mod failure;
 mod fetch;
+mod history;
 mod housekeeping;
 mod known_hosts;
 pub mod libgit2;
@@ -47,6 +48,23 @@ impl CommitId {
         self.to_string().chars().take(12).collect()
     }
 }
+
+impl std::str::FromStr for CommitId {
+    type Err = NoCommitId;
+
+    /// Reads 40 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, NoCommitId> {
+        let is_one = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let byte = |at: usize| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok();
+        let digits: Option<Vec<u8>> = is_one.then(|| (0..20).filter_map(byte).collect());
+        digits.and_then(|digits| digits.try_into().ok()).map(CommitId).ok_or(NoCommitId)
+    }
+}
+
+/// A text that is not the id of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a commit: 40 hexadecimal digits")]
+pub struct NoCommitId;
 
 impl fmt::Display for CommitId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,6 +156,23 @@ pub trait Remote: Send + Sync + 'static {
 
     /// Makes the commit locally. Same writes on the same parent with an equal result tree as the parent's: `Ok(None)`, nothing to do.
     fn commit(&self, commit: NewCommit) -> BoxFuture<'static, Result<Option<CommitId>, RepositoryError>>;
+
+    /// What is followed: the repository, the branch and the folder. The same text means the same place. `None` before the
+    /// first [`Remote::fetch`] has told which branch that is.
+    fn source(&self) -> Option<String>;
+
+    /// Gets commits that the branch had once. For each whether it is here now; `false`: the remote no longer gives it.
+    fn obtain(&self, commits: Vec<CommitId>) -> BoxFuture<'static, Result<Vec<bool>, RepositoryError>>;
+
+    /// Whether `later` was made from `earlier`, as far as the history that is here tells.
+    fn is_before(&self, earlier: CommitId, later: CommitId) -> BoxFuture<'static, Result<bool, RepositoryError>>;
+
+    /// The blobs of files as a commit has them; `None` where there is no file.
+    fn blobs(
+        &self,
+        commit: CommitId,
+        paths: Vec<RepoPath>,
+    ) -> BoxFuture<'static, Result<Vec<Option<BlobId>>, RepositoryError>>;
 
     /// Pushes a commit made by [`Remote::commit`] to the branch, never by force.
     fn push(&self, commit: CommitId) -> BoxFuture<'static, Result<(), PushError>>;

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::conversation::{Conversation, Limit};
 use super::credentials::Credentials;
 use super::directory::PrivateDirectory;
+use super::history;
 use super::libgit2::Libgit2;
 use super::tree::Blobs;
 use super::url::GitUrl;
@@ -259,6 +260,28 @@ impl Remote for Repository {
 
     fn commit(&self, new: NewCommit) -> BoxFuture<'static, Result<Option<CommitId>, RepositoryError>> {
         self.local(move |git, inner| commit::commit(git, inner.settings.folder.as_ref(), &new))
+    }
+
+    fn source(&self) -> Option<String> {
+        let settings = &self.inner.settings;
+        let folder = settings.folder.as_ref().map_or(".", |folder| folder.as_str());
+        Some(format!("{}\n{}\n{folder}", settings.url, self.branch()?))
+    }
+
+    fn obtain(&self, commits: Vec<CommitId>) -> BoxFuture<'static, Result<Vec<bool>, RepositoryError>> {
+        self.talk(true, move |git, talk, inner| history::obtain(git, talk, inner.branch().clone().as_ref(), &commits))
+    }
+
+    fn is_before(&self, earlier: CommitId, later: CommitId) -> BoxFuture<'static, Result<bool, RepositoryError>> {
+        self.local(move |git, _| history::is_before(git, earlier, later))
+    }
+
+    fn blobs(
+        &self,
+        commit: CommitId,
+        paths: Vec<RepoPath>,
+    ) -> BoxFuture<'static, Result<Vec<Option<BlobId>>, RepositoryError>> {
+        self.local(move |git, _| history::blobs(git, commit, &paths))
     }
 
     fn push(&self, commit: CommitId) -> BoxFuture<'static, Result<(), PushError>> {

@@ -113,18 +113,37 @@ impl Rule {
         self.mismatch(candidate).is_none()
     }
 
+    /// Whether the rule may select an object, whatever the labels of the object and its Namespace are.
+    pub fn may_select(&self, id: &ObjectId, kind: &Kind) -> bool {
+        self.kind_mismatch(kind).is_none() && self.is_in_namespace(id) && self.has_name(id.name())
+    }
+
+    /// Everything that says what the rule selects, and which way that goes. Another text means another selection; only
+    /// compared, never read.
+    pub fn selection_text(&self) -> String {
+        let Self { sync_to, fields, format, selection, .. } = self;
+        let fields: Vec<String> = fields.iter().map(|field| field.filter.to_string()).collect();
+        format!("{sync_to:?} {format:?} {fields:?} {selection:?}\n")
+    }
+
+    fn is_in_namespace(&self, id: &ObjectId) -> bool {
+        match id.namespace() {
+            Some(namespace) => fits(&self.selection.namespaces, namespace),
+            None => self.selection.namespaces.is_empty(),
+        }
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        fits(&self.selection.names, name)
+    }
+
     /// Why the rule does not select the object; `None` when it does.
     pub fn mismatch(&self, candidate: &Candidate<'_>) -> Option<Mismatch> {
         let selection = &self.selection;
         if let Some(mismatch) = self.kind_mismatch(candidate.kind) {
             return Some(mismatch);
         }
-        let fits = |globs: &[Glob], text: &str| globs.is_empty() || globs.iter().any(|glob| glob.matches(text));
-        let in_namespace = match candidate.id.namespace() {
-            Some(namespace) => fits(&selection.namespaces, namespace),
-            None => selection.namespaces.is_empty(),
-        };
-        if !in_namespace {
+        if !self.is_in_namespace(candidate.id) {
             return Some(Mismatch::Namespaces);
         }
         if let Some(wanted) = &selection.namespace_labels
@@ -132,7 +151,7 @@ impl Rule {
         {
             return Some(Mismatch::NamespaceLabels);
         }
-        if !fits(&selection.names, candidate.id.name()) {
+        if !self.has_name(candidate.id.name()) {
             return Some(Mismatch::Names);
         }
         let nothing = Labels::new();
@@ -190,6 +209,11 @@ impl Rule {
     pub(super) fn names_exactly(&self, name: &str) -> bool {
         self.selection.names.iter().any(|glob| glob.is_exact() && glob.matches(name))
     }
+}
+
+/// Whether one of the globs matches, or there are none.
+fn fits(globs: &[Glob], text: &str) -> bool {
+    globs.is_empty() || globs.iter().any(|glob| glob.matches(text))
 }
 
 /// Whether `entry` is the kind or its English plural, perhaps with its group: the best that can be said of a kind that

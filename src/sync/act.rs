@@ -57,7 +57,7 @@ pub async fn act<C: Cluster>(
             Ok(after) => {
                 live = after;
                 if let (Action::Apply { object, .. }, Some(live)) = (&action, &live) {
-                    answer = Some(to_cluster::answer(object, live, schema.view_of(live)));
+                    answer = to_cluster::other_answer(object, live, schema.view_of(live));
                 }
                 done.push(action);
             }

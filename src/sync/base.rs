@@ -1,5 +1,5 @@
-//! Owns the memory of what agreed: per object, what stood on both sides when they were last found equal. Must never
-//! call something agreed that this process has not itself seen live and in Git together.
+//! Owns the memory of what agreed: per object, what stood on both sides when they were last found equal, and which objects
+//! are not equal now. Must never call something agreed that was not seen live and in Git together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::manifest::Place;
 use crate::object::digest::Digest;
 use crate::object::{ObjectId, RepoPath};
-use crate::repository::BlobId;
+use crate::repository::{BlobId, CommitId};
 use crate::rules::Labels;
 
 use super::plan::RuleIndex;
@@ -40,18 +40,35 @@ pub struct Answer {
     pub live: Digest,
 }
 
+/// When the sides of an object that are not equal now last were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// At this commit; the object has a [`Base`].
+    Agreed(CommitId),
+    /// Never, as far as is known.
+    Never,
+}
+
 /// Every base and every answer of admission that this process knows.
 #[derive(Debug, Default)]
 pub struct Bases {
     agreed: BTreeMap<ObjectId, Base>,
+    /// Objects that stand in Git, or did when they agreed, and do not agree with it now.
+    open: BTreeMap<ObjectId, Past>,
     answers: BTreeMap<ObjectId, Answer>,
     sizes: BTreeMap<RuleIndex, usize>,
+    revision: u64,
 }
 
 impl Bases {
     /// The base of an object; `None` when its sides never agreed.
     pub fn get(&self, id: &ObjectId) -> Option<&Base> {
         self.agreed.get(id)
+    }
+
+    /// Every object that agrees, or did.
+    pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
+        self.agreed.keys()
     }
 
     /// The file of every object that agreed.
@@ -61,19 +78,69 @@ impl Bases {
 
     /// Remembers that both sides agree.
     pub fn agree(&mut self, id: &ObjectId, base: Base) {
-        self.forget(id);
+        if self.open.remove(id).is_some() || self.agreed.get(id).is_none_or(|before| before.manifest != base.manifest) {
+            self.revision += 1;
+        }
+        self.shrink(id);
         if let Some(rule) = base.existence {
             *self.sizes.entry(rule).or_default() += 1;
         }
         self.agreed.insert(id.clone(), base);
     }
 
-    /// Forgets an object that has gone from both sides, or that no rule selects.
-    pub fn forget(&mut self, id: &ObjectId) {
-        let rule = self.agreed.remove(id).and_then(|base| base.existence);
+    /// Remembers that the sides of an object are not known to be equal any more, at `head`: what it says is the latest at
+    /// which they were.
+    pub fn differ(&mut self, id: &ObjectId, head: Option<CommitId>) {
+        if self.open.contains_key(id) {
+            return;
+        }
+        let past = match (self.agreed.get(id), head) {
+            (Some(_), Some(head)) => Past::Agreed(head),
+            _ => Past::Never,
+        };
+        self.open.insert(id.clone(), past);
+        self.revision += 1;
+    }
+
+    /// Remembers a state in which the sides of an object agreed once, and do not now.
+    pub fn agreed_once(&mut self, id: &ObjectId, base: Base, commit: CommitId) {
+        self.agree(id, base);
+        self.open.insert(id.clone(), Past::Agreed(commit));
+    }
+
+    /// Forgets that an object ever agreed. `listed`: whether it stands in Git, where a later process would take it for
+    /// agreed unless it is told.
+    pub fn forget(&mut self, id: &ObjectId, listed: bool) {
+        let had = self.shrink(id);
+        let before = if listed { self.open.insert(id.clone(), Past::Never) } else { self.open.remove(id) };
+        if had || before.is_some() != listed || before.is_some_and(|before| listed && before != Past::Never) {
+            self.revision += 1;
+        }
+    }
+
+    /// Takes away a base. Returns whether there was one.
+    fn shrink(&mut self, id: &ObjectId) -> bool {
+        let before = self.agreed.remove(id);
+        let rule = before.as_ref().and_then(|base| base.existence);
         if let Some(size) = rule.and_then(|rule| self.sizes.get_mut(&rule)) {
             *size = size.saturating_sub(1);
         }
+        before.is_some()
+    }
+
+    /// The objects that are not known to agree now.
+    pub fn open(&self) -> impl Iterator<Item = (&ObjectId, &Past)> {
+        self.open.iter()
+    }
+
+    /// Whether an object is among them.
+    pub fn is_open(&self, id: &ObjectId) -> bool {
+        self.open.contains_key(id)
+    }
+
+    /// Grows with everything that changes what is to be kept.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// How many objects agree under the rule that decides their existence.
@@ -86,17 +153,24 @@ impl Bases {
         self.answers.get(id).copied()
     }
 
+    /// Every answer of admission that is known.
+    pub fn answers(&self) -> impl Iterator<Item = (&ObjectId, &Answer)> {
+        self.answers.iter()
+    }
+
     /// Remembers what admission made of it; `None` forgets.
     pub fn answered(&mut self, id: &ObjectId, answer: Option<Answer>) {
-        match answer {
+        let before = match answer {
             Some(answer) => self.answers.insert(id.clone(), answer),
             None => self.answers.remove(id),
         };
+        self.revision += u64::from(before != answer);
     }
 
     /// Rule positions mean something else after a reload: the objects stay agreed, no rule decided them.
     pub fn renumber(&mut self) {
         self.sizes.clear();
         self.agreed.values_mut().for_each(|base| base.existence = None);
+        self.revision += 1;
     }
 }

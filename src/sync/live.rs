@@ -132,6 +132,18 @@ impl LiveTable {
         true
     }
 
+    /// An object that was live before this process began, in these containers, is not.
+    pub fn miss(
+        &mut self,
+        id: &ObjectId,
+        now: Instant,
+        namespace_uid: Option<Arc<str>>,
+        definition_uid: Option<Arc<str>>,
+    ) {
+        let tombstone = Tombstone { since: now, namespace_uid, definition_uid };
+        self.tombstones.entry(id.clone()).or_insert(tombstone);
+    }
+
     /// A list of the kind begins.
     pub fn listing(&mut self, kind: &GroupKind) {
         let listing = self.kinds.get(kind).map_or(0, |(_, listing)| *listing) + 1;
@@ -226,6 +238,16 @@ impl LiveTable {
     /// The CustomResourceDefinition of a kind, if it has one.
     pub fn definition(&self, kind: &GroupKind) -> Option<&Container> {
         self.definitions.get(kind)
+    }
+
+    /// Every Namespace that is live, with its UID.
+    pub fn namespace_uids(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.namespaces.iter().map(|(name, namespace)| (&**name, &*namespace.uid))
+    }
+
+    /// Every kind that has a CustomResourceDefinition, with its UID.
+    pub fn definition_uids(&self) -> impl Iterator<Item = (&GroupKind, &str)> {
+        self.definitions.iter().map(|(kind, definition)| (kind, &*definition.uid))
     }
 
     fn of_kind<'a>(&'a self, kind: &'a GroupKind) -> impl Iterator<Item = (&'a ObjectId, &'a Entry)> {

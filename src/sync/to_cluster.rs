@@ -83,6 +83,13 @@ pub fn answer(object: &Value, live: &Value, view: SchemaView<'_>) -> Answer {
     Answer { applied: Digest::of_value(object), live: Digest::of_value(&fields.project(live, view)) }
 }
 
+/// [`answer`], when admission or normalisation made something else of it.
+pub fn other_answer(object: &Value, live: &Value, view: SchemaView<'_>) -> Option<Answer> {
+    let projected = FieldSet::of(object, view).project(live, view);
+    let is_other = !compare::differences(object, &projected, view).is_empty();
+    is_other.then(|| answer(object, live, view))
+}
+
 /// What we are to own: the manifest's fields that go to the cluster, and what a rule that takes no action now already
 /// owns, at its live value (left out, it would fall).
 fn to_apply(

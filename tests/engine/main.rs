@@ -17,6 +17,7 @@ mod deleting;
 mod git;
 mod model;
 mod places;
+mod remembering;
 mod rounds;
 mod witness;
 mod world;

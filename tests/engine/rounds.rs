@@ -27,6 +27,8 @@ fn a_push_is_applied_and_drift_is_corrected() {
 fn an_object_in_sync_costs_nothing() {
     let mut world = World::new(TO_CLUSTER);
     world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+    // What is kept over restarts is written a moment later.
+    world.pass(20);
     let calls = world.cluster.calls();
     world.pass(600);
     assert_eq!(world.cluster.calls(), calls);
@@ -70,6 +72,7 @@ fn two_rules_split_one_deployment() {
     world.push(&[("web.yaml", Some(&image))]);
     assert_eq!(world.live(&id, "/spec/template/spec/containers/0/image"), "web:2");
     assert_eq!(world.live(&id, "/spec/replicas"), 7);
+    world.pass(20);
     let (calls, commits) = (world.cluster.calls(), world.git.commits());
     world.pass(60);
     assert_eq!((world.cluster.calls(), world.git.commits()), (calls, commits), "and then there is rest");

@@ -56,9 +56,6 @@ impl Witness {
 
     pub fn restarted(&mut self, world: &World) {
         self.look(world);
-        self.lived.clear();
-        self.described.clear();
-        self.remember_live(world);
         self.head = None;
     }
 

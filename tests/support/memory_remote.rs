@@ -26,6 +26,10 @@ struct State {
     refuse: Option<String>,
     /// Blobs that were read, for tests that count.
     read: usize,
+    /// Another repository, as the rules name it.
+    source: String,
+    /// Commits that are not given any more.
+    lost: Vec<CommitId>,
 }
 
 /// One branch in memory. Cloning gives the same branch.
@@ -110,6 +114,16 @@ impl MemoryRemote {
         self.state().refuse = reason.map(ToOwned::to_owned);
     }
 
+    /// Is another repository from now on, with the same content.
+    pub fn set_source(&self, source: &str) {
+        self.state().source = source.to_owned();
+    }
+
+    /// Does not give a commit any more, other than as the tip.
+    pub fn lose(&self, commit: CommitId) {
+        self.state().lost.push(commit);
+    }
+
     /// How many blobs were read.
     pub fn blobs_read(&self) -> usize {
         self.state().read
@@ -127,6 +141,21 @@ impl State {
         let id = CommitId(id);
         self.trees.insert(id, (parent, tree, message));
         id
+    }
+
+    /// A commit and those it was made from.
+    fn history(&self, mut at: Option<CommitId>) -> Vec<CommitId> {
+        let mut all = Vec::new();
+        while let Some(commit) = at {
+            all.push(commit);
+            at = self.trees.get(&commit).and_then(|(parent, ..)| *parent);
+        }
+        all
+    }
+
+    /// The commits of the branch.
+    fn branch(&self) -> Vec<CommitId> {
+        self.history(self.tip)
     }
 
     fn tree(&self, commit: Option<CommitId>) -> Tree {
@@ -195,6 +224,30 @@ impl Remote for MemoryRemote {
         }
         let id = state.store(commit.parent, tree, commit.message);
         ready(Ok(Some(id))).boxed()
+    }
+
+    fn source(&self) -> Option<String> {
+        Some(self.state().source.clone())
+    }
+
+    fn obtain(&self, commits: Vec<CommitId>) -> BoxFuture<'static, Result<Vec<bool>, RepositoryError>> {
+        let state = self.state();
+        let given = |commit: &CommitId| state.branch().contains(commit) && !state.lost.contains(commit);
+        ready(state.answer().map(|()| commits.iter().map(given).collect())).boxed()
+    }
+
+    fn is_before(&self, earlier: CommitId, later: CommitId) -> BoxFuture<'static, Result<bool, RepositoryError>> {
+        let state = self.state();
+        ready(Ok(earlier != later && state.history(Some(later)).contains(&earlier))).boxed()
+    }
+
+    fn blobs(
+        &self,
+        commit: CommitId,
+        paths: Vec<RepoPath>,
+    ) -> BoxFuture<'static, Result<Vec<Option<BlobId>>, RepositoryError>> {
+        let tree = self.state().tree(Some(commit));
+        ready(Ok(paths.iter().map(|path| tree.get(path).map(|bytes| blob_id(bytes))).collect())).boxed()
     }
 
     fn push(&self, commit: CommitId) -> BoxFuture<'static, Result<(), PushError>> {

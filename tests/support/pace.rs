@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
+use kubeferry::object::RepoPath;
 use kubeferry::repository::{BlobId, CommitId, NewCommit, PushError, Remote, RepositoryError, Visit};
 use kubeferry::sync::clock::{Clock, Instant};
 
@@ -186,6 +187,27 @@ impl Remote for PacedRemote {
     fn commit(&self, commit: NewCommit) -> BoxFuture<'static, Result<Option<CommitId>, RepositoryError>> {
         let inner = self.inner.clone();
         self.pace.call(move || now(inner.commit(commit)))
+    }
+
+    fn source(&self) -> Option<String> {
+        self.inner.source()
+    }
+
+    fn obtain(&self, commits: Vec<CommitId>) -> BoxFuture<'static, Result<Vec<bool>, RepositoryError>> {
+        let inner = self.inner.clone();
+        self.pace.call(move || now(inner.obtain(commits)))
+    }
+
+    fn is_before(&self, earlier: CommitId, later: CommitId) -> BoxFuture<'static, Result<bool, RepositoryError>> {
+        self.inner.is_before(earlier, later)
+    }
+
+    fn blobs(
+        &self,
+        commit: CommitId,
+        paths: Vec<RepoPath>,
+    ) -> BoxFuture<'static, Result<Vec<Option<BlobId>>, RepositoryError>> {
+        self.inner.blobs(commit, paths)
     }
 
     fn push(&self, commit: CommitId) -> BoxFuture<'static, Result<(), PushError>> {

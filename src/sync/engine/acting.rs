@@ -32,6 +32,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if self.doomed.is_empty() || !is_quiet || !self.active {
             return false;
         }
+        let ids = self.doomed.keys().cloned().collect();
+        if !self.announced(ids) {
+            return false;
+        }
         let now = self.clock.now();
         let mut by_rule: std::collections::BTreeMap<usize, Vec<(ObjectId, String)>> = Default::default();
         for (id, (rule, uid)) in std::mem::take(&mut self.doomed) {
@@ -99,6 +103,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.deletes.count(rule, Side::Cluster, now);
             self.live.lose(&id, now);
             self.forget(&id);
+            self.memory.deleting.remove(&id);
             // Its manifest may have come back meanwhile, and what follows the delete is no news.
             return self.queue.push(id);
         }

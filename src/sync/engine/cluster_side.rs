@@ -37,7 +37,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             ClusterEvent::Kinds(kinds) => {
                 self.kinds = kinds;
                 let touched = self.index.set_kinds(&self.kinds);
-                touched.into_iter().for_each(|id| self.queue.push(id));
+                for id in touched {
+                    if self.bases.get(&id).is_none() && self.is_listed(&id) {
+                        self.bases.differ(&id, None);
+                    }
+                    self.queue.push(id);
+                }
                 self.set_patch_paths();
                 let waiting: Vec<ObjectId> = self.standings.waiting_for_kinds().collect();
                 waiting.into_iter().for_each(|id| self.queue.push(id));
@@ -71,7 +76,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let of_kind = self.index.objects().filter(|id| id.group_kind() == kind);
         let mut unseen: Vec<ObjectId> = of_kind.filter(|id| self.live.get(id).is_none()).cloned().collect();
         unseen.sort();
-        unseen.into_iter().for_each(|id| self.queue.push(id));
+        unseen.into_iter().for_each(|id| {
+            self.miss(&id);
+            self.queue.push(id);
+        });
     }
 
     fn seen(&mut self, object: Box<Value>) {

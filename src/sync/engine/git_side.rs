@@ -16,10 +16,11 @@ use super::super::batch::{Deferral, Pacing};
 use super::super::clock::{Clock, Instant};
 use super::super::queue::backoff;
 use super::compose::Composer;
+use super::recalling::Recalled;
 use super::{Done, Engine, Mode};
 
 /// How long an answer of the remote that shows an earlier head is taken for a lagging mirror.
-const LAG: Instant = Instant::from_secs(60);
+pub(super) const LAG: Instant = Instant::from_secs(60);
 
 /// How many earlier heads are remembered.
 const HISTORY: usize = 100;
@@ -32,12 +33,16 @@ pub(super) enum Git {
     Idle,
     /// The remote is asked for its tip.
     Fetching,
+    /// The commit at which both sides last agreed is read.
+    Recalling,
     /// What differs between two commits is read.
     Reading,
     /// The objects of a batch are read again and their edits gathered.
     Composing(Box<Composer>),
     /// A commit is made.
     Committing,
+    /// A commit that removes manifests waits until that stands in the state.
+    Announcing(CommitId, Box<Sent>),
     /// A commit is on its way.
     Pushing,
 }
@@ -61,8 +66,8 @@ pub(super) enum Recency {
 
 /// One file that a read found.
 pub(super) struct ReadFile {
-    path: RepoPath,
-    file: Option<(Option<BlobId>, ManifestFile)>,
+    pub(super) path: RepoPath,
+    pub(super) file: Option<(Option<BlobId>, ManifestFile)>,
 }
 
 /// What a commit carries, kept until the remote has it.
@@ -76,7 +81,8 @@ pub(super) struct Sent {
 /// The end of a task of the repository.
 pub(super) enum GitDone {
     Fetched(Result<Option<CommitId>, RepositoryError>),
-    Read { to: Option<CommitId>, went_back: bool, files: Vec<ReadFile>, result: Result<(), RepositoryError> },
+    Recalled(Result<Box<Recalled>, RepositoryError>),
+    Read { to: Option<CommitId>, went_back: bool, files: Result<Vec<ReadFile>, RepositoryError> },
     Committed(Result<Option<CommitId>, RepositoryError>, Sent),
     Pushed(CommitId, Result<(), PushError>, Sent),
 }
@@ -84,7 +90,10 @@ pub(super) enum GitDone {
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Starts what is due, when nothing of the repository is under way.
     pub(super) fn start_git(&mut self) -> bool {
-        if !self.git.is_idle() {
+        if matches!(self.git, Git::Announcing(..)) {
+            return self.push_announced();
+        }
+        if !self.git.is_idle() || self.awaits_state() {
             return false;
         }
         let now = self.clock.now();
@@ -148,7 +157,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             GitDone::Pushed(_, Err(PushError::Raced), _) => metrics.push(PushResult::Raced, took),
             GitDone::Pushed(_, Err(PushError::Refused(_)), _) => metrics.push(PushResult::Refused, took),
             GitDone::Pushed(_, Err(PushError::Repository(_)), _) => metrics.push(PushResult::Failed, took),
-            GitDone::Read { .. } | GitDone::Committed(..) => {}
+            GitDone::Recalled(_) | GitDone::Read { .. } | GitDone::Committed(..) => {}
         }
     }
 
@@ -158,9 +167,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         match done {
             GitDone::Fetched(Ok(head)) => self.fetched(head),
             GitDone::Fetched(Err(error)) => self.git_failed(&error),
-            GitDone::Read { result: Err(error), .. } => self.git_failed(&error),
-            GitDone::Read { to, went_back, files, result: Ok(()) } => self.take_commit(to, went_back, files),
-            GitDone::Committed(Ok(Some(commit)), sent) => self.push(commit, sent),
+            GitDone::Recalled(recalled) => self.recalled(recalled),
+            GitDone::Read { files: Err(error), .. } => self.git_failed(&error),
+            GitDone::Read { to, went_back, files: Ok(files) } => self.take_commit(to, went_back, files),
+            GitDone::Committed(Ok(Some(commit)), sent) => self.announce_or_push(commit, sent),
             GitDone::Committed(Ok(None), _) => self.nothing_to_push(),
             GitDone::Committed(Err(error), sent) => self.not_pushed(&error.into(), sent),
             GitDone::Pushed(commit, Ok(()), sent) => self.pushed(commit, sent),
@@ -168,7 +178,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
     }
 
-    fn git_failed(&mut self, error: &RepositoryError) {
+    pub(super) fn git_failed(&mut self, error: &RepositoryError) {
         self.fetch_failures += 1;
         if self.recency == Recency::Asked {
             self.recency = Recency::Due;
@@ -186,6 +196,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         // While pushes fail, that is what is wrong with the remote, although it lets itself be read.
         if self.batch.failures == 0 {
             self.standings.remote_answered();
+        }
+        if self.recall_at(head) {
+            return;
         }
         if self.head_read && head == self.head {
             self.went_back = None;
@@ -212,25 +225,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     /// Reads every file that differs from the head that the index shows.
-    fn read(&mut self, to: Option<CommitId>, went_back: bool) {
+    pub(super) fn read(&mut self, to: Option<CommitId>, went_back: bool) {
         self.git = Git::Reading;
         let from = if self.head_read { self.head } else { None };
-        let caps = self.caps();
-        let files = Arc::new(Mutex::new(Vec::new()));
-        let gathered = files.clone();
-        let visit = move |path: RepoPath, state: FileState<'_>| {
-            let file = match state {
-                FileState::Gone => None,
-                FileState::File { blob, bytes } => Some((Some(blob), ManifestFile::read(path.clone(), bytes, &caps))),
-                FileState::Unread(reason) => Some((None, ManifestFile::unread(path.clone(), reason))),
-            };
-            gathered.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFile { path, file });
-        };
-        let changes = self.remote.changes(from, to, Box::new(visit));
+        let (remote, caps) = (self.remote.clone(), self.caps());
         self.tasks.push(Box::pin(async move {
-            let result = changes.await;
-            let files = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
-            Done::Git(GitDone::Read { to, went_back, files, result })
+            let files = gather(&*remote, from, to, &caps).await;
+            Done::Git(GitDone::Read { to, went_back, files })
         }));
     }
 
@@ -273,7 +274,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         for id in &touched {
             // A branch that went back deletes nothing: what it lacks never agreed.
             if went_back {
-                self.bases.forget(id);
+                self.bases.forget(id, self.is_listed(id));
+            } else if self.bases.get(id).is_some() || self.is_listed(id) {
+                self.bases.differ(id, self.head);
             }
             match &unreadable {
                 Some(path) if !self.in_git(id) => drop(self.suspects.insert(id.clone(), path.clone())),
@@ -329,7 +332,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.tasks.push(Box::pin(async move { Done::Git(GitDone::Committed(committed.await, sent)) }));
     }
 
-    fn push(&mut self, commit: CommitId, sent: Sent) {
+    pub(super) fn push(&mut self, commit: CommitId, sent: Sent) {
         self.git = Git::Pushing;
         self.git_since = self.clock.now();
         let pushed = self.remote.push(commit);
@@ -340,6 +343,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let now = self.clock.now();
         self.batch.pushed(now);
         self.standings.remote_answered();
+        self.memory.removing = None;
         let Sent { ids, changes, texts } = sent;
         for (id, path, text) in texts {
             self.removed.remember(&id, path, text, now);
@@ -382,6 +386,27 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.batch.put_back(sent.ids, now, pause);
         self.next_fetch = now;
     }
+}
+
+/// Every file that differs between two commits.
+pub(super) async fn gather<R: Remote>(
+    remote: &R,
+    from: Option<CommitId>,
+    to: Option<CommitId>,
+    caps: &Caps,
+) -> Result<Vec<ReadFile>, RepositoryError> {
+    let files = Arc::new(Mutex::new(Vec::new()));
+    let (gathered, caps) = (files.clone(), caps.clone());
+    let visit = move |path: RepoPath, state: FileState<'_>| {
+        let file = match state {
+            FileState::Gone => None,
+            FileState::File { blob, bytes } => Some((Some(blob), ManifestFile::read(path.clone(), bytes, &caps))),
+            FileState::Unread(reason) => Some((None, ManifestFile::unread(path.clone(), reason))),
+        };
+        gathered.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFile { path, file });
+    };
+    remote.changes(from, to, Box::new(visit)).await?;
+    Ok(std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// Whether something in the file cannot be read and does not show what it is.

@@ -12,6 +12,7 @@ mod placing;
 mod preview;
 mod progress;
 mod putting;
+mod recalling;
 mod remembering;
 mod removing;
 mod standing;
@@ -24,7 +25,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError, StateText};
 use crate::manifest::Index;
 use crate::object::digest::Digest;
 use crate::object::{Kinds, ObjectId, RepoPath};
@@ -81,6 +82,8 @@ enum Done {
     Acted(Instant, Box<Acted>),
     Previewed(Box<Preview>),
     Loaded(Box<compose::Loaded>),
+    StateRead(Result<Box<recalling::StateRead>, ClusterError>),
+    Remembered(Result<(Option<StateText>, bool), ClusterError>),
     Git(git_side::GitDone),
 }
 
@@ -138,6 +141,7 @@ pub struct Engine<C, R, K> {
     fetch_failures: u32,
     batch: Batch,
     removed: Removed,
+    memory: remembering::Memory,
 
     planned: u64,
     standings: Standings,
@@ -195,6 +199,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             fetch_failures: 0,
             batch: Batch::default(),
             removed: Removed::default(),
+            memory: remembering::Memory::default(),
             planned: 0,
             standings: Standings::new(reporter),
             previews: Vec::new(),
@@ -202,6 +207,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         };
         engine.set_patch_paths();
         engine.watch();
+        if active || mode == Mode::Preview {
+            engine.recall();
+        }
         engine
     }
 
@@ -215,7 +223,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         worked |= self.take_events();
         worked |= self.start_objects();
         worked |= self.judge_deletes();
+        worked |= self.start_recall();
         worked |= self.start_git();
+        worked |= self.remember();
         if worked { Step::Worked } else { Step::Idle { until: self.deadline() } }
     }
 
@@ -249,6 +259,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.set_patch_paths();
         self.outdate_composing();
         self.bases.renumber();
+        self.list_newcomers();
         self.deletes.renumber();
         self.standings.clear();
         self.reread();
@@ -257,8 +268,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Whether we may write from now on. Taking over begins with a fresh read of both sides.
     pub fn set_active(&mut self, active: bool) {
         if active && !self.active {
-            self.recency = git_side::Recency::Due;
-            self.next_fetch = self.clock.now();
+            self.recall();
             let deferred = std::mem::take(&mut self.deferred);
             deferred.into_iter().for_each(|id| self.queue.push(id));
             self.reread();
@@ -286,7 +296,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Whether both sides were read whole and every action was tried.
     pub fn is_settled(&self) -> bool {
-        self.is_read() && self.batch.is_empty() && self.git.is_idle() && self.doomed.is_empty()
+        self.is_read() && self.batch.is_empty() && self.git.is_idle() && self.doomed.is_empty() && self.is_remembered()
     }
 
     /// What the run of a [`Mode::Preview`] engine found, in the order of identities.
@@ -314,10 +324,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn deadline(&self) -> Option<Instant> {
         let batch = if self.git.is_idle() && self.active { self.batch_due() } else { None };
-        let fetch = (self.git.is_idle() && self.wants_fetch()).then_some(self.next_fetch);
+        let fetch = (self.git.is_idle() && self.wants_fetch() && !self.awaits_state()).then_some(self.next_fetch);
         // A timer that is due while everything is in flight waits for the end of a task, not for itself.
         let queue = if self.takes_events() { self.queue.next_timer() } else { None };
-        [batch, fetch, queue].into_iter().flatten().min()
+        [batch, fetch, queue, self.recall_due(), self.remember_due()].into_iter().flatten().min()
     }
 
     fn done(&mut self, done: Done) {
@@ -331,6 +341,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             Done::Loaded(loaded) => {
                 self.loaded(*loaded);
             }
+            Done::StateRead(read) => self.state_read(read),
+            Done::Remembered(written) => self.remembered(written),
             Done::Git(done) => self.git_done(done),
         }
     }

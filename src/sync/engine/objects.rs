@@ -112,7 +112,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     pub(super) fn forget(&mut self, id: &ObjectId) {
-        self.bases.forget(id);
+        self.bases.forget(id, self.is_listed(id));
         self.bases.answered(id, None);
         self.live.bury(id);
         self.standings.clear_of(id);
@@ -152,6 +152,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             return self.composed_without(id);
         }
+        self.was_deleted(id, observed.live.is_none());
         let hidden = self.hidden_manifest(&observed);
         if hidden.is_some() {
             self.hidden_ids.insert(id.clone());
@@ -279,6 +280,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.stand(&plan, &observed);
         if plan.agrees {
             self.agree(&plan, &observed);
+        } else if self.bases.get(&id).is_some() || self.is_listed(&id) {
+            self.bases.differ(&id, self.head);
         }
         if plan.actions.is_empty() {
             self.queue.succeeded(&id);

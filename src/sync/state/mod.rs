@@ -1,6 +1,9 @@
 //! Owns what the sections of the state ConfigMap are called, and those that people's commands write. Must never hold a value
 //! of an object: identities, digests and commits only.
 
+mod base;
+
+pub use base::{Binding, Removing, SavedBase, first_rule, selection};
 use serde::{Deserialize, Serialize};
 
 use crate::object::ObjectId;

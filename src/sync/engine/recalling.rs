@@ -1,0 +1,357 @@
+//! Owns what a process learns of those before it: the state is read, then the commit at which both sides last agreed, and
+//! only then the branch as it is. Must never take anything for agreed that another cluster, repository or folder agreed on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::cluster::{Cluster, ClusterError, StateText};
+use crate::manifest::{Caps, ManifestFile};
+use crate::object::digest::Digest;
+use crate::object::{GroupKind, ObjectId, RepoPath};
+use crate::repository::{BlobId, CommitId, Remote, RepositoryError};
+use crate::rules::{Candidate, Labels};
+
+use super::super::base::Base;
+use super::super::clock::{Clock, Instant};
+use super::super::queue::backoff;
+use super::super::state::{self, Binding, SavedBase};
+use super::git_side::{Git, GitDone, LAG, ReadFile, Recency, gather};
+use super::{Done, Engine, Mode};
+
+/// How far the past is known.
+#[derive(Debug, Default)]
+pub(super) enum Recall {
+    /// It is not asked for: another process leads.
+    #[default]
+    Off,
+    /// The state is to be read.
+    Due,
+    /// That is under way.
+    Reading,
+    /// It was read; the next fetch tells what it is worth.
+    Read(Option<Box<SavedBase>>),
+    /// All that is known is in the bases.
+    Done,
+}
+
+/// What the state said.
+pub(super) struct StateRead {
+    state: Option<StateText>,
+    /// UID of `kube-system`.
+    cluster: String,
+}
+
+/// What of the past could be read.
+pub(super) struct Recalled {
+    /// The branch's tip as it was fetched.
+    head: Option<CommitId>,
+    saved: Box<SavedBase>,
+    /// Commits that the remote still gives.
+    given: BTreeSet<CommitId>,
+    /// Whether the fetched tip is older than what is remembered.
+    is_behind: bool,
+    /// What differs between the commit that the index shows and the one at which both sides agreed.
+    files: Vec<ReadFile>,
+    /// Identities that agreed at an earlier commit.
+    earlier: Vec<(ObjectId, CommitId, Base)>,
+}
+
+impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
+    /// The past is to be learnt before anything is planned.
+    pub(super) fn recall(&mut self) {
+        self.memory.recall = Recall::Due;
+        self.memory.lags_since = None;
+        self.recency = Recency::Due;
+        self.next_fetch = self.clock.now();
+    }
+
+    /// Whether Git must wait until the state was read.
+    pub(super) fn awaits_state(&self) -> bool {
+        matches!(self.memory.recall, Recall::Due | Recall::Reading)
+    }
+
+    /// When the state is to be read.
+    pub(super) fn recall_due(&self) -> Option<Instant> {
+        (matches!(self.memory.recall, Recall::Due) && self.git.is_idle()).then_some(self.memory.next)
+    }
+
+    /// Reads the state when that is due.
+    pub(super) fn start_recall(&mut self) -> bool {
+        if self.recall_due().is_none_or(|due| self.clock.now() < due) {
+            return false;
+        }
+        self.memory.recall = Recall::Reading;
+        let cluster = self.cluster.clone();
+        self.tasks.push(Box::pin(async move {
+            let read = async {
+                let state = cluster.state().await?;
+                let id = ObjectId::new(GroupKind::new("", "Namespace"), "", "kube-system");
+                let uid = match cluster.get(&id, None).await? {
+                    Some(namespace) => {
+                        namespace.pointer("/metadata/uid").and_then(|uid| uid.as_str().map(String::from))
+                    }
+                    None => None,
+                };
+                Ok(StateRead { state, cluster: uid.unwrap_or_default() })
+            };
+            Done::StateRead(read.await.map(Box::new))
+        }));
+        true
+    }
+
+    pub(super) fn state_read(&mut self, read: Result<Box<StateRead>, ClusterError>) {
+        if !matches!(self.memory.recall, Recall::Reading) {
+            return;
+        }
+        let StateRead { state, cluster } = match read {
+            Ok(read) => *read,
+            // It cannot be kept either: as if there were none.
+            Err(ClusterError::Forbidden(why)) => {
+                tracing::warn!(%why, "the state may not be read: what vanishes while no process runs is not deleted");
+                StateRead { state: None, cluster: String::new() }
+            }
+            Err(error) => {
+                self.memory.failures += 1;
+                let clock = self.clock.clone();
+                let pause = backoff(self.memory.failures, |bound| clock.jitter(bound)).min(self.rules.interval);
+                self.memory.next = clock.now() + pause;
+                self.memory.recall = Recall::Due;
+                return self.standings.remote_failed(format!("the state cannot be read: {error}"));
+            }
+        };
+        self.memory.failures = 0;
+        let text = state.as_ref().and_then(|state| state.sections.get(state::BASE));
+        let saved = text.and_then(|text| SavedBase::read(text));
+        let uid = state.as_ref().map(|state| state.uid.clone()).unwrap_or_default();
+        self.memory.binding = Binding { cluster, map: uid, source: String::new() };
+        self.memory.kept = state;
+        self.memory.recall = Recall::Read(saved.map(Box::new));
+        self.bases = Default::default();
+        self.standings.remote_answered();
+        self.next_fetch = self.clock.now();
+        if self.mode == Mode::Run {
+            self.cluster.follow_state();
+        }
+    }
+
+    /// A fetch that began after the state was read has ended: reads what was remembered. Returns whether it is taken care of.
+    pub(super) fn recall_at(&mut self, head: Option<CommitId>) -> bool {
+        let Recall::Read(saved) = &mut self.memory.recall else { return false };
+        let saved = saved.take();
+        self.memory.recall = Recall::Done;
+        let source = self.remote.source().unwrap_or_default();
+        self.memory.binding.source = Digest::of_bytes(source.as_bytes()).to_string();
+        let Some(saved) = saved.filter(|saved| self.fits(saved)) else { return false };
+        self.memory.past = saved.clone();
+        let Some(commit) = saved.commit() else { return false };
+        self.git = Git::Recalling;
+        let from = if self.head_read { self.head } else { None };
+        let (remote, caps) = (self.remote.clone(), self.caps());
+        let task = async move {
+            let recalled = read_past(&*remote, head, saved, from, commit, caps).await;
+            Done::Git(GitDone::Recalled(recalled.map(Box::new)))
+        };
+        self.tasks.push(Box::pin(task));
+        true
+    }
+
+    /// Whether what was kept is about this cluster, repository and folder.
+    fn fits(&self, saved: &SavedBase) -> bool {
+        let (then, now) = (&saved.binding, &self.memory.binding);
+        let other = if then.cluster != now.cluster {
+            "another cluster"
+        } else if then.map != now.map {
+            "another ConfigMap, of which this one is a copy"
+        } else if then.source != now.source {
+            "another repository, branch or folder"
+        } else {
+            return true;
+        };
+        tracing::warn!(
+            "what is remembered belongs to {other}: nothing that is missing on one side is deleted on the other"
+        );
+        false
+    }
+
+    /// The past was read.
+    pub(super) fn recalled(&mut self, recalled: Result<Box<Recalled>, RepositoryError>) {
+        let Recalled { head, saved, given, is_behind, files, earlier } = match recalled {
+            Ok(recalled) => *recalled,
+            Err(error) => {
+                self.memory.recall = Recall::Read(Some(self.memory.past.clone()));
+                return self.git_failed(&error);
+            }
+        };
+        let Some(commit) = saved.commit() else { return };
+        let is_lost = !given.contains(&commit);
+        if (is_lost || is_behind) && self.mode == Mode::Run {
+            // A mirror that lags shows the past; it gets a while to catch up.
+            let now = self.clock.now();
+            let since = *self.memory.lags_since.get_or_insert(now);
+            if now < since + LAG {
+                self.memory.recall = Recall::Read(Some(saved));
+                self.next_fetch = (now + Instant::from_secs(5)).min(since + LAG);
+                return;
+            }
+        }
+        if is_lost {
+            let short = commit.short();
+            tracing::warn!(
+                commit = %short,
+                "the history no longer has the commit at which both sides last agreed: nothing that is missing is deleted"
+            );
+        } else {
+            self.take_past(&saved, commit, files);
+        }
+        for (id, commit, base) in earlier {
+            self.bases.agreed_once(&id, base, commit);
+        }
+        if let Some(removing) = saved.was_removing().filter(|removing| given.contains(&removing.commit)) {
+            removing.ids.iter().for_each(|id| self.bases.forget(id, self.is_listed(id)));
+        }
+        for (id, answer) in saved.answers() {
+            self.bases.answered(&id, Some(answer));
+        }
+        self.memory.deleting = saved.was_deleting().collect();
+        self.read(head, is_behind);
+    }
+
+    /// The index shows the commit at which both sides last agreed, and what stands there has a base.
+    fn take_past(&mut self, saved: &SavedBase, commit: CommitId, files: Vec<ReadFile>) {
+        let listed: BTreeSet<ObjectId> = saved.listed().map(|(id, _)| id).collect();
+        for ReadFile { path, file } in files {
+            let (blob, file) = file.unzip();
+            match blob.flatten() {
+                Some(blob) => drop(self.blobs.insert(path.clone(), blob)),
+                None => drop(self.blobs.remove(&path)),
+            }
+            self.index.update(&path, file);
+        }
+        self.head = Some(commit);
+        self.head_read = true;
+        let is_same = saved.rules == state::selection(&self.rules).to_string();
+        let ids: Vec<ObjectId> = self.index.objects().cloned().collect();
+        for id in ids {
+            match self.base_in_index(&id).filter(|_| is_same && !listed.contains(&id) && self.assumes(saved, &id)) {
+                Some(base) => self.bases.agree(&id, base),
+                None if self.is_listed(&id) => self.bases.differ(&id, None),
+                None => {}
+            }
+        }
+    }
+
+    fn assumes(&self, saved: &SavedBase, id: &ObjectId) -> bool {
+        self.kinds.get(id.group_kind()).is_some_and(|kind| saved.assumes(&self.rules, id, kind))
+    }
+
+    /// Whether an identity that stands in Git and does not agree must be listed, so that a later process does not take it
+    /// for agreed.
+    pub(super) fn is_listed(&self, id: &ObjectId) -> bool {
+        let may_be = |kind: &Arc<crate::object::Kind>| state::first_rule(&self.rules, id, kind).is_some();
+        self.in_git(id) && self.kinds.get(id.group_kind()).is_none_or(may_be)
+    }
+
+    /// What the index shows of an object, as the state in which it agreed.
+    fn base_in_index(&self, id: &ObjectId) -> Option<Base> {
+        let crate::manifest::Found::One(place) = self.index.find(id) else { return None };
+        let entry = self.index.entry(id)?;
+        let labels: Arc<Labels> = entry.labels().into();
+        let blob = *self.blobs.get(&place.path)?;
+        let existence = self.existence_by_manifest(id, &labels);
+        let manifest = entry.digest();
+        Some(Base { place, blob, manifest, uid: None, manifest_labels: labels.clone(), live_labels: labels, existence })
+    }
+
+    fn existence_by_manifest(&self, id: &ObjectId, labels: &Labels) -> Option<usize> {
+        let kind = self.kinds.get(id.group_kind())?;
+        let namespace = id.namespace().and_then(|name| self.live.namespace(name));
+        let candidate = Candidate {
+            id,
+            kind,
+            manifest_labels: Some(labels),
+            live_labels: Some(labels),
+            base_labels: None,
+            namespace_labels: namespace.map(|namespace| &*namespace.labels),
+        };
+        self.rules.existence_rule(&candidate).map(|rule| rule.index)
+    }
+}
+
+async fn read_past<R: Remote>(
+    remote: &R,
+    head: Option<CommitId>,
+    saved: Box<SavedBase>,
+    from: Option<CommitId>,
+    commit: CommitId,
+    caps: Caps,
+) -> Result<Recalled, RepositoryError> {
+    let mut listed: BTreeMap<CommitId, Vec<(ObjectId, RepoPath)>> = BTreeMap::new();
+    for (id, past) in saved.listed() {
+        if let Some((commit, path)) = past
+            && let Ok(path) = RepoPath::parse(path)
+        {
+            listed.entry(commit).or_default().push((id, path));
+        }
+    }
+    let mut wanted: BTreeSet<CommitId> = listed.keys().copied().chain([commit]).collect();
+    wanted.extend(saved.was_removing().map(|removing| removing.commit));
+    let wanted: Vec<CommitId> = wanted.into_iter().collect();
+    let known = remote.obtain(wanted.clone()).await?;
+    let given: BTreeSet<CommitId> =
+        wanted.into_iter().zip(known).filter(|(_, known)| *known).map(|(id, _)| id).collect();
+    let is_given = given.contains(&commit);
+    let is_behind = match head {
+        Some(head) if is_given && head != commit => remote.is_before(head, commit).await?,
+        _ => false,
+    };
+    let files = if is_given { gather(remote, from, Some(commit), &caps).await? } else { Vec::new() };
+    let mut earlier = Vec::new();
+    for (commit, ids) in listed.into_iter().filter(|(commit, _)| given.contains(commit)) {
+        for (id, base) in bases_at(remote, commit, ids, &caps).await? {
+            earlier.push((id, commit, base));
+        }
+    }
+    Ok(Recalled { head, saved, given, is_behind, files, earlier })
+}
+
+/// What files said of some objects at a commit.
+async fn bases_at<R: Remote>(
+    remote: &R,
+    commit: CommitId,
+    ids: Vec<(ObjectId, RepoPath)>,
+    caps: &Caps,
+) -> Result<Vec<(ObjectId, Base)>, RepositoryError> {
+    let paths: BTreeSet<RepoPath> = ids.iter().map(|(_, path)| path.clone()).collect();
+    let paths: Vec<RepoPath> = paths.into_iter().collect();
+    let blobs = remote.blobs(commit, paths.clone()).await?;
+    let mut found = Vec::new();
+    for (path, blob) in paths.into_iter().zip(blobs) {
+        let Some(blob) = blob else { continue };
+        let Some(bytes) = remote.read(vec![blob]).await?.pop() else { continue };
+        let file = ManifestFile::read(path.clone(), &bytes, caps);
+        for (id, _) in ids.iter().filter(|(_, at)| *at == path) {
+            found.extend(base_in_file(id, blob, &file).map(|base| (id.clone(), base)));
+        }
+    }
+    Ok(found)
+}
+
+/// What a file says of an object. The file may leave out its namespace.
+fn base_in_file(id: &ObjectId, blob: BlobId, file: &ManifestFile) -> Option<Base> {
+    let is_it = |other: &ObjectId| {
+        let same = other.group_kind() == id.group_kind() && other.name() == id.name();
+        same && (other.namespace() == id.namespace() || other.namespace().is_none() || id.namespace().is_none())
+    };
+    let mut all = file.objects.iter().filter(|manifest| is_it(&manifest.id));
+    let manifest = all.next().filter(|_| all.next().is_none())?;
+    let labels: Arc<Labels> = manifest.labels.clone().into();
+    Some(Base {
+        place: manifest.place.clone(),
+        blob,
+        manifest: manifest.digest,
+        uid: None,
+        manifest_labels: labels.clone(),
+        live_labels: labels,
+        existence: None,
+    })
+}

@@ -1,0 +1,274 @@
+//! Decisions 11 to 13: what a process knows of those before it, and what it must not take for known.
+
+use std::sync::Arc;
+
+use kubeferry::object::GroupKind;
+use kubeferry::sync::state::{self, SavedBase};
+use serde_json::json;
+
+use super::world::{TO_CLUSTER, TO_GIT, World, config_map, config_map_id, manifest};
+
+const PATH: &str = "shop/ConfigMap/a.yaml";
+
+/// A world in which an object came from the cluster to Git and agrees, and that is kept.
+fn captured() -> World {
+    let mut world = World::new(TO_GIT);
+    world.push(&[("README.md", Some("hello"))]);
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "1"})), "kubectl-create");
+    world.cluster.update(&config_map("shop", "b", &json!({"a": "1"})), "kubectl-create");
+    world.cluster.update(&config_map("shop", "c", &json!({"a": "1"})), "kubectl-create");
+    world.pass(20);
+    world.assert_in_sync();
+    assert!(world.git.file(PATH).is_some());
+    world
+}
+
+/// A world in which manifests were applied and agree, and that is kept.
+fn applied() -> World {
+    let mut world = World::new(TO_CLUSTER);
+    world.push(
+        &["a", "b", "c"]
+            .map(|name| (name, manifest(name, "1")))
+            .each_ref()
+            .map(|(name, text)| (path(name), Some(&**text))),
+    );
+    world.pass(20);
+    world.assert_in_sync();
+    world
+}
+
+fn path(name: &str) -> &'static str {
+    match name {
+        "a" => "a.yaml",
+        "b" => "b.yaml",
+        _ => "c.yaml",
+    }
+}
+
+/// What is kept, after another change to it.
+fn change_base(world: &World, change: impl FnOnce(&mut SavedBase)) {
+    world.cluster.keep(|kept| {
+        let mut kept = kept.unwrap();
+        let mut base = SavedBase::read(&kept.sections[state::BASE]).unwrap();
+        change(&mut base);
+        kept.sections.insert(state::BASE.to_owned(), base.text());
+        Some(kept)
+    });
+}
+
+#[test]
+fn what_was_deleted_in_the_cluster_while_no_process_ran_goes_from_git() {
+    let mut world = captured();
+    world.cluster.remove(&config_map_id("shop", "a"));
+    world.restart(true);
+    world.pass(10);
+    assert!(world.git.file(PATH).is_some(), "not before deleteDelay");
+    world.pass(30);
+    assert_eq!(world.git.file(PATH), None);
+    world.assert_in_sync();
+}
+
+#[test]
+fn what_was_removed_from_git_while_no_process_ran_goes_from_the_cluster() {
+    let mut world = applied();
+    world.git.commit_by_hand(&[("a.yaml", None)]);
+    world.restart(true);
+    world.pass(30);
+    assert!(world.cluster.object(&config_map_id("shop", "a")).is_none());
+    assert!(world.cluster.object(&config_map_id("shop", "b")).is_some());
+    world.assert_in_sync();
+}
+
+#[test]
+fn a_restart_writes_nothing_when_nothing_changed() {
+    let mut world = applied();
+    world.cluster.take_writes();
+    let (kept, commits) = (world.cluster.kept(), world.git.commits());
+    world.restart(true);
+    world.pass(60);
+    assert_eq!(world.cluster.kept(), kept);
+    assert!(world.cluster.take_writes().is_empty());
+    assert_eq!(world.git.commits(), commits);
+}
+
+#[test]
+fn what_never_agreed_is_kept_after_a_restart() {
+    let mut world = captured();
+    // Only in Git: written by hand while nobody looked, or left by another cluster.
+    world.git.commit_by_hand(&[("d.yaml", Some(&manifest("d", "1")))]);
+    world.restart(true);
+    world.pass(60);
+    world.restart(true);
+    world.pass(60);
+    assert!(world.git.file("d.yaml").is_some());
+    world.assert_said(&config_map_id("shop", "d"), "never seen live");
+}
+
+/// Everything is gone from a cluster that is not the one that agreed: nothing goes from Git.
+fn nothing_goes_from_git(world: &mut World) {
+    for name in ["a", "b", "c"] {
+        world.cluster.remove(&config_map_id("shop", name));
+    }
+    world.restart(true);
+    world.pass(600);
+    assert!(world.git.file(PATH).is_some());
+    world.assert_said(&config_map_id("shop", "a"), "never seen live");
+    // And it stays so.
+    world.restart(true);
+    world.pass(600);
+    assert!(world.git.file(PATH).is_some());
+}
+
+#[test]
+fn a_rebuilt_cluster_deletes_nothing() {
+    let mut world = captured();
+    change_base(&world, |base| base.binding.cluster = "another".to_owned());
+    nothing_goes_from_git(&mut world);
+}
+
+#[test]
+fn a_state_that_was_copied_or_restored_deletes_nothing() {
+    let mut world = captured();
+    let kept = world.cluster.kept().unwrap();
+    world.cluster.keep(|_| None);
+    world.cluster.keep(|_| Some(kept));
+    nothing_goes_from_git(&mut world);
+}
+
+#[test]
+fn another_folder_or_repository_deletes_nothing() {
+    let mut world = captured();
+    world.git.set_source("another folder");
+    nothing_goes_from_git(&mut world);
+}
+
+#[test]
+fn a_state_that_is_gone_or_cannot_be_read_deletes_nothing() {
+    let mut world = captured();
+    world.cluster.keep(|_| None);
+    nothing_goes_from_git(&mut world);
+    let mut world = captured();
+    world.cluster.keep(|kept| {
+        let mut kept = kept.unwrap();
+        kept.sections.insert(state::BASE.to_owned(), "{\"form\": 1, \"commit\": 7".to_owned());
+        Some(kept)
+    });
+    nothing_goes_from_git(&mut world);
+}
+
+#[test]
+fn a_commit_that_history_no_longer_has_deletes_nothing() {
+    let mut world = captured();
+    let tip = world.git.tip().unwrap();
+    world.git.commit_by_hand(&[("README.md", Some("squashed"))]);
+    world.git.lose(tip);
+    nothing_goes_from_git(&mut world);
+}
+
+#[test]
+fn what_newly_falls_under_a_rule_has_not_agreed() {
+    let mut world = captured();
+    // The rules changed while no process ran, and one of the objects went as well.
+    world.rules = super::world::rules("- {name: all, resources: [configmaps], namespaces: [shop, lab], syncTo: git}");
+    world.cluster.remove(&config_map_id("shop", "a"));
+    world.restart(true);
+    world.pass(600);
+    assert!(world.git.file(PATH).is_some());
+    world.assert_said(&config_map_id("shop", "a"), "never seen live");
+}
+
+#[test]
+fn a_namespace_that_was_made_anew_while_no_process_ran_takes_nothing_from_git() {
+    let mut world = captured();
+    let namespace = kubeferry::object::ObjectId::new(GroupKind::new("", "Namespace"), "", "shop");
+    for name in ["a", "b", "c"] {
+        world.cluster.remove(&config_map_id("shop", name));
+    }
+    world.cluster.remove(&namespace);
+    world.cluster.update(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}), "people");
+    world.restart(true);
+    world.pass(600);
+    assert!(world.git.file(PATH).is_some());
+    world.assert_said(&config_map_id("shop", "a"), "Namespace shop has gone or is another one");
+}
+
+#[test]
+fn what_had_not_arrived_when_the_process_ended_keeps_its_past() {
+    let mut world = applied();
+    // A delete that the API server refuses, and an edit that it refuses: neither agrees with the new commit.
+    world.cluster.fail_deletes(Some(kubeferry::cluster::ClusterError::Forbidden("no".into())));
+    world.push(&[("a.yaml", None), ("b.yaml", Some(&manifest("b", "2")))]);
+    world.pass(20);
+    let base = SavedBase::read(&world.cluster.kept().unwrap().sections[state::BASE]).unwrap();
+    let listed: Vec<_> = base.listed().filter(|(_, past)| past.is_some()).map(|(id, _)| id).collect();
+    assert_eq!(listed, [config_map_id("shop", "a")]);
+    assert_eq!(base.commit(), world.git.tip());
+
+    world.cluster.heal();
+    world.restart(true);
+    world.pass(30);
+    assert!(world.cluster.object(&config_map_id("shop", "a")).is_none(), "the delete is not forgotten");
+    world.assert_in_sync();
+}
+
+#[test]
+fn a_mirror_that_lags_behind_what_is_remembered_is_not_believed_at_once() {
+    let mut world = applied();
+    let old = world.git.tip();
+    world.push(&[("d.yaml", Some(&manifest("d", "1")))]);
+    world.pass(20);
+    let new = world.git.tip();
+    world.restart(true);
+    world.git.set_tip(old);
+    world.pass(30);
+    assert!(world.cluster.object(&config_map_id("shop", "d")).is_some());
+    assert!(!world.engine.progress().head_read || world.engine.progress().head != old, "nothing is planned on it");
+    world.git.set_tip(new);
+    world.pass(60);
+    world.assert_in_sync();
+
+    // It stays: then somebody moved the branch back. That is planned, but deletes nothing.
+    world.restart(true);
+    world.git.set_tip(old);
+    world.pass(600);
+    assert_eq!(world.engine.progress().head, old);
+    assert!(world.cluster.object(&config_map_id("shop", "d")).is_some());
+}
+
+#[test]
+fn a_manifest_that_came_back_after_its_removal_is_not_removed_again() {
+    let mut world = captured();
+    world.cluster.remove(&config_map_id("shop", "a"));
+    let text = world.git.file(PATH).unwrap();
+    // The process ends right after its push, before it could keep that it did.
+    world.pass(16);
+    while world.git.file(PATH).is_some() {
+        assert!(world.now().as_secs() < 120, "it is removed");
+        if let Some(until) = world.step() {
+            world.clock.set(until.unwrap());
+        }
+    }
+    world.git.commit_by_hand(&[(PATH, Some(&text))]);
+    world.restart(true);
+    world.pass(600);
+    assert_eq!(world.git.file(PATH), Some(text));
+}
+
+#[test]
+fn a_list_that_is_too_long_leaves_its_rule_without_a_past() {
+    let rules = super::world::rules(
+        "- {name: many, resources: [configmaps], namespaces: [lab], syncTo: git}\n- {name: few, resources: [configmaps], syncTo: git}",
+    );
+    let mut bases = kubeferry::sync::base::Bases::default();
+    for number in 0..6_000 {
+        bases.differ(&config_map_id("lab", &format!("c{number}")), None);
+    }
+    bases.differ(&config_map_id("shop", "a"), None);
+    let kind = Arc::new(super::memory_cluster::kind("", "ConfigMap", "configmaps"));
+    let saved = SavedBase::new(state::Binding::default(), &rules, None, &bases, |_| Some(kind.clone()));
+    assert_eq!(saved.listed().count(), 1);
+    assert!(!saved.assumes(&rules, &config_map_id("lab", "other"), &kind), "its rule keeps no past");
+    assert!(saved.assumes(&rules, &config_map_id("shop", "b"), &kind));
+    assert!(saved.text().len() < 10_000);
+    assert_eq!(SavedBase::read(&saved.text()), Some(saved));
+}
