@@ -82,12 +82,15 @@ async fn once_and_diff_go_both_ways(world: &World) {
     let page: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!((code, page["differences"].as_array().unwrap().len()), (1, 2), "{shown}");
 
-    // Nothing is deleted by `once`: it has not seen the two sides agree.
+    // One `once` knows what the one before it saw agree, and what it never saw.
+    let (code, shown, errors) = command.output(&["once"]).await;
+    assert_eq!(code, 0, "{shown}{errors}");
+    world.kubectl.create("{apiVersion: v1, kind: ConfigMap, metadata: {name: stranger}, data: {a: b}}").await;
     world.remove("settings.yaml");
     let (code, shown, errors) = command.output(&["once"]).await;
     assert_eq!(code, 0, "{shown}{errors}");
-    assert!(shown.contains("settings"), "{shown}");
-    assert!(world.kubectl.get("ConfigMap", "settings").await.is_some());
+    assert!(world.kubectl.get("ConfigMap", "settings").await.is_none(), "{shown}{errors}");
+    assert!(world.kubectl.get("ConfigMap", "stranger").await.is_some());
 
     let (code, _, errors) = command.output(&["diff", "file:///nowhere/at/all.git"]).await;
     assert_eq!(code, 2, "{errors}");

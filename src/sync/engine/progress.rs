@@ -75,6 +75,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// What must still happen before both sides were read whole and every action was tried once; empty when ready.
     pub fn waiting_for(&self) -> Vec<String> {
         let mut waiting = Vec::new();
+        if self.awaits_state() {
+            waiting.push("what is kept of earlier runs".to_owned());
+        }
         if !self.head_read {
             waiting.push(match self.standings.remote_error() {
                 Some(error) => format!("Git: {error}"),

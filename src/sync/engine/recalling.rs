@@ -18,6 +18,9 @@ use super::super::state::{self, Binding, SavedBase};
 use super::git_side::{Git, GitDone, LAG, ReadFile, Recency, gather};
 use super::{Done, Engine, Mode};
 
+/// How often the state is asked for again when it may not be read.
+const FORBIDDEN: u32 = 2;
+
 /// How far the past is known.
 #[derive(Debug, Default)]
 pub(super) enum Recall {
@@ -105,9 +108,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let StateRead { state, cluster } = match read {
             Ok(read) => *read,
-            // It cannot be kept either: as if there were none.
-            Err(ClusterError::Forbidden(why)) => {
+            // It cannot be kept either: as if there were none. Rights that were just given take a moment.
+            Err(ClusterError::Forbidden(why)) if self.mode == Mode::Preview || self.memory.failures >= FORBIDDEN => {
                 tracing::warn!(%why, "the state may not be read: what vanishes while no process runs is not deleted");
+                self.memory.is_forbidden = true;
                 StateRead { state: None, cluster: String::new() }
             }
             Err(error) => {
@@ -116,7 +120,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 let pause = backoff(self.memory.failures, |bound| clock.jitter(bound)).min(self.rules.interval);
                 self.memory.next = clock.now() + pause;
                 self.memory.recall = Recall::Due;
-                return self.standings.remote_failed(format!("the state cannot be read: {error}"));
+                return tracing::warn!(%error, "the state cannot be read; trying again");
             }
         };
         self.memory.failures = 0;
@@ -127,7 +131,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.memory.kept = state;
         self.memory.recall = Recall::Read(saved.map(Box::new));
         self.bases = Default::default();
-        self.standings.remote_answered();
         self.next_fetch = self.clock.now();
         if self.mode == Mode::Run {
             self.cluster.follow_state();
@@ -158,7 +161,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Whether what was kept is about this cluster, repository and folder.
     fn fits(&self, saved: &SavedBase) -> bool {
         let (then, now) = (&saved.binding, &self.memory.binding);
-        let other = if then.cluster != now.cluster {
+        let other = if then.cluster != now.cluster || now.cluster.is_empty() {
             "another cluster"
         } else if then.map != now.map {
             "another ConfigMap, of which this one is a copy"

@@ -51,7 +51,7 @@ pub(super) struct Memory {
     changed: Option<Instant>,
     last: Option<Instant>,
     /// Whether the API server lets us keep nothing.
-    is_forbidden: bool,
+    pub(super) is_forbidden: bool,
 }
 
 /// By what it is told that the state is to be written again.
