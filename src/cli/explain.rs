@@ -224,6 +224,7 @@ fn words(way: Way) -> &'static str {
     match way {
         Way::ToCluster => "Git -> cluster",
         Way::ToGit => "cluster -> Git",
+        Way::Both => "Git <-> cluster",
         Way::Observed => "observe",
         Way::Idle => "no action",
         Way::Uncovered => "no rule",

@@ -45,6 +45,7 @@ pub fn in_force(reporter: &Reporter, session: &Session, rules: &Rules, source: &
         direction: match rule.sync_to {
             Direction::Kubernetes => "Git -> cluster",
             Direction::Git => "cluster -> Git",
+            Direction::Both => "Git <-> cluster",
             Direction::Observe => "observe",
         }
         .to_owned(),

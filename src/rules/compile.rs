@@ -17,6 +17,7 @@ use super::values;
 
 mod fields;
 mod rule;
+mod sides;
 
 /// Asking more often only burdens the Git server.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);

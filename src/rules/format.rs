@@ -75,8 +75,12 @@ impl Format {
         if !self.is_patch() || sync_to == Direction::Git {
             return Ok(());
         }
+        let why = match sync_to {
+            Direction::Both => "carries them back too",
+            _ => "writes none",
+        };
         let fault = Fault::new(format!(
-            "`format: {}` says how the cluster's fields are written to Git; a rule with `syncTo: {}` writes none",
+            "`format: {}` says how the cluster's fields are written to Git; a rule with `syncTo: {}` {why}",
             self.as_str(),
             sync_to.as_str()
         ));

@@ -190,13 +190,13 @@ impl Rule {
     }
 
     /// The labels that decide: those of the source's side; without that side those of the base, else of the other side.
-    /// `observe` has no source, so that either side will do.
+    /// `both` and `observe` have no single source, so that either side will do.
     fn labels_of<'a>(&self, candidate: &Candidate<'a>) -> (Option<&'a Labels>, Option<&'a Labels>) {
         let Candidate { manifest_labels: manifest, live_labels: live, base_labels: base, .. } = *candidate;
         match self.sync_to {
             Direction::Kubernetes => (manifest.or(base).or(live), None),
             Direction::Git => (live.or(base).or(manifest), None),
-            Direction::Observe => (manifest.or(live).or(base), live),
+            Direction::Both | Direction::Observe => (manifest.or(live).or(base), live),
         }
     }
 

@@ -34,7 +34,7 @@ mod transform;
 mod values;
 mod warnings;
 
-pub use choices::{Direction, Prune, Secrets};
+pub use choices::{Conflict, Direction, GitEdits, Prune, Secrets};
 pub use duration::display as display_duration;
 pub use field::Field;
 pub use filter::Filter;

@@ -126,7 +126,8 @@ pub(super) struct RawRule {
     /// Names of objects, as globs (`*`, `?`). Empty: any.
     pub(super) names: Option<Vec<String>>,
     /// Label selector as kubectl takes it: `a=b`, `a!=b`, `a in (b,c)`, `a notin (b,c)`, `a`, `!a`, joined by commas.
-    /// Read on the side that is the source: in the manifest for `kubernetes`, on the live object for `git`.
+    /// Read on the side that is the source: in the manifest for `kubernetes`, on the live object for `git`, on either for
+    /// `both` and `observe`.
     #[schemars(extend("examples" = ["app.kubernetes.io/part-of=platform,!canary"]))]
     pub(super) labels: Option<String>,
     /// Label selector for objects that are left out; read where `labels` is.
@@ -139,16 +140,38 @@ pub(super) struct RawRule {
     /// where it is written. An entry is a path, or a map. The first one that covers a field decides; `filters` come last.
     #[schemars(with = "Option<Vec<RawFieldEntry>>")]
     pub(super) fields: Option<Vec<Value>>,
-    /// Where changes go: `kubernetes` applies what Git says, `git` commits what the cluster says, `observe` only
-    /// reports differences.
+    /// Where changes go: `kubernetes` applies what Git says, `git` commits what the cluster says, `both` carries what
+    /// changed on one side to the other, `observe` only reports differences.
     #[schemars(with = "super::choices::Direction")]
     pub(super) sync_to: Option<Text>,
+    /// What happens to a field that both sides changed to different values, or that differs before both ever agreed: `hold`
+    /// (nothing is written until somebody decides), `git`, `cluster` or `latest` (whichever was seen to change last). With
+    /// `syncTo: both` only.
+    #[schemars(with = "Option<super::choices::Conflict>", extend("default" = "hold"))]
+    pub(super) conflict: Option<Text>,
+    /// `false`: a field that another manager owns with another value is left alone and reported. Concerns the directions
+    /// `kubernetes` and `both`.
+    #[schemars(extend("default" = true))]
+    pub(super) force_conflicts: Option<bool>,
+    /// What happens to a commit of somebody else that changes a field of the rule, or removes such a manifest: `overwrite`
+    /// (the live value is written over it) or `hold` (it stays until the live value changes, or until somebody releases
+    /// it). With `syncTo: git` only.
+    #[schemars(with = "Option<super::choices::GitEdits>", extend("default" = "overwrite"))]
+    pub(super) git_edits: Option<Text>,
+    /// `true`: a manifest whose object is missing, and was never seen live, is created in the cluster: to bring a lost
+    /// cluster back from what Git has. Concerns the direction `git` only.
+    #[schemars(extend("default" = false))]
+    pub(super) restore: Option<bool>,
+    /// `true`: what comes after an object of this rule waits until the object is ready. Concerns the directions
+    /// `kubernetes` and `both`.
+    #[schemars(extend("default" = false))]
+    pub(super) wait: Option<bool>,
     /// What may be deleted when it is gone from the source: `owned` (what this instance applied, or what once agreed
     /// on both sides), `matching` (whatever the rule matches) or `never`.
     #[schemars(with = "Option<super::choices::Prune>", extend("default" = "owned"))]
     pub(super) prune: Option<Text>,
     /// Whether Secrets reach Git: `skip` or `plain` (readable by everyone who can read the repository). Concerns the
-    /// direction `git` only.
+    /// directions `git` and `both`.
     #[schemars(with = "Option<super::choices::Secrets>", extend("default" = "skip"))]
     pub(super) secrets: Option<Text>,
     /// `true`: the rule still decides over what it selects, but does nothing.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::choices::{Direction, Prune, Secrets};
+use super::choices::{Conflict, Direction, GitEdits, Prune, Secrets};
 use super::field::Field;
 use super::format::{Format, Strategy};
 use super::glob::Glob;
@@ -171,6 +171,17 @@ pub struct Rule {
     pub name: String,
     /// Which side is the source.
     pub sync_to: Direction,
+    /// What happens to a field that both sides changed; means something with `both` only.
+    pub conflict: Conflict,
+    /// Whether fields of other managers are taken over when they differ; means something where fields are applied.
+    pub force_conflicts: bool,
+    /// What happens to people's commits that change a field of the rule; means something with `git` only.
+    pub git_edits: GitEdits,
+    /// Whether a manifest whose object is missing, and that never agreed with one, is created; means something with `git`
+    /// only.
+    pub restore: bool,
+    /// Whether what comes after an object waits until the object is ready.
+    pub wait: bool,
     /// What may be deleted.
     pub prune: Prune,
     /// Whether Secrets reach Git.

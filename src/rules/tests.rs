@@ -17,7 +17,7 @@ fn the_example_loads_without_a_warning() {
     let loaded = load(EXAMPLE, "config.example.yaml").unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.warnings, []);
     let names: Vec<_> = loaded.rules.rules.iter().map(|rule| &*rule.name).collect();
-    assert_eq!(names, ["autoscaled-replicas", "snapshots", "team-settings", "everything-else"]);
+    assert_eq!(names, ["autoscaled-replicas", "snapshots", "team-settings", "dashboards", "everything-else"]);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn every_error_shows_its_place_and_what_to_do() {
         "gitUrl: git@h:x\nrules:\n- synTo: git\n",
         "giturl: git@h:x\nrules: []\n",
         "gitUrl: git@h:x\nsyncTo: git\nrules: []\n",
-        "gitUrl: git@h:x\nrules:\n- syncTo: both\n  conflict: hold\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: bith\n  conflcit: hold\n",
         "gitUrl: git@h:x\nrules:\n- names: [a]\n",
         "gitUrl: git@h:x\nrules:\n- syncTo: git\n  names: [a]\n  syncTo: kubernetes\n",
         // Types.
@@ -149,6 +149,11 @@ fn every_error_shows_its_place_and_what_to_do() {
         "gitUrl: git@h:x\nrules:\n- syncTo: git\n  format: kustomize\n  strategy: replace\n",
         "gitUrl: git@h:x\nrules:\n- syncTo: git\n  format: kustomize-patch\n  strategy: json-merge\n",
         "gitUrl: git@h:x\ncommitsPerHour: 0\nminPushInterval: 5\nrules:\n- syncTo: git\n  path: '{{ .Labels.a/b }}.yaml'\n",
+        // Two sides that disagree.
+        "gitUrl: git@h:x\nrules:\n- syncTo: git\n  conflict: latest\n- syncTo: both\n  conflict: live\n  gitEdits: hold\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: git\n  gitEdits: keep\n- syncTo: kubernetes\n  gitEdits: hold\n  forceConflicts: 'no'\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: git\n  gitEdits: hold\n  format: patch\n- syncTo: git\n  gitEdits: hold\n  fields: [{path: /spec/x, to: /spec/y}]\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: both\n  format: kustomize-patch\n- syncTo: both\n  fields: [{path: /spec/x, transform: value, to: /spec/y}]\n",
         // YAML.
         "",
         "# nothing\n",

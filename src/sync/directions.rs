@@ -20,6 +20,8 @@ pub enum Way {
     ToCluster,
     /// The cluster is the source.
     ToGit,
+    /// Either side is: whichever changed since both agreed.
+    Both,
     /// Differences are only reported.
     Observed,
     /// A rule covers it and takes no action: it is suspended or in error.
@@ -107,6 +109,7 @@ impl<'a> Directions<'a> {
                     _ if rule.suspend => Way::Idle,
                     Direction::Kubernetes => Way::ToCluster,
                     Direction::Git => Way::ToGit,
+                    Direction::Both => Way::Both,
                     Direction::Observe => Way::Observed,
                 };
                 return (way, Some(rule));
@@ -161,6 +164,7 @@ impl<'a> Directions<'a> {
                 && match covering.rule.sync_to {
                     Direction::Kubernetes => way == Way::ToCluster,
                     Direction::Git => way == Way::ToGit,
+                    Direction::Both => way == Way::Both,
                     Direction::Observe => way == Way::Observed,
                 }
         })

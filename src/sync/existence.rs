@@ -35,7 +35,9 @@ pub(super) fn only_in_git(
     match rule.sync_to {
         Direction::Kubernetes => create(plan, subject, manifest, rule, matching),
         Direction::Git => remove(plan, subject, manifest, rule),
-        Direction::Observe => plan.note(Verb::Differs, Side::Cluster, index, "in Git, not in the cluster"),
+        Direction::Both | Direction::Observe => {
+            plan.note(Verb::Differs, Side::Cluster, index, "in Git, not in the cluster")
+        }
     }
 }
 
@@ -134,7 +136,9 @@ pub(super) fn only_live(
     match rule.sync_to {
         Direction::Kubernetes => prune(plan, subject, live, rule, identity),
         Direction::Git => write(plan, subject, live, rule, matching),
-        Direction::Observe => plan.note(Verb::Differs, Side::Git, index, "in the cluster, not in Git"),
+        Direction::Both | Direction::Observe => {
+            plan.note(Verb::Differs, Side::Git, index, "in the cluster, not in Git")
+        }
     }
 }
 

@@ -277,7 +277,8 @@ fn on_both_sides(
     to_cluster::plan(plan, subject, manifest, live, &directions, identity);
     to_git::plan(plan, subject, manifest, live, &directions, &spots);
     beside(plan, subject, Some(manifest), live, matching, &directions);
-    let active = matching.iter().any(|rule| !rule.suspend && rule.sync_to != Direction::Observe);
+    let active =
+        matching.iter().any(|rule| !rule.suspend && !matches!(rule.sync_to, Direction::Both | Direction::Observe));
     let open = plan.notes.iter().any(|note| matches!(note.verb, Verb::Held | Verb::Pending));
     plan.agrees = active && plan.actions.is_empty() && !open;
 }

@@ -207,7 +207,7 @@ impl Left {
             let (way, rule) = directions.of(&path);
             match way {
                 Way::Idle => {}
-                Way::ToGit | Way::Observed | Way::Uncovered => left.released.push(path),
+                Way::ToGit | Way::Both | Way::Observed | Way::Uncovered => left.released.push(path),
                 // People move to an autoscaler by taking the number out of Git: it must not fall to 1.
                 Way::ToCluster if is_replicas(&path, subject) => left.released.push(path),
                 Way::ToCluster => left.gone_from_git(path, live, rule.map(|rule| rule.index), identity),

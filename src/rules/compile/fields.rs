@@ -73,9 +73,11 @@ fn field(item: &Value, at: &[Step], sync_to: Option<Direction>, git_path: &str, 
     if let Some(sync_to) = sync_to.filter(|sync_to| *sync_to != Direction::Git) {
         for name in ["transform", "to"].into_iter().filter(|name| keys.contains_key(*name)) {
             let way = sync_to.as_str();
-            let fault = Fault::new(format!(
-                "`{name}` is about what is written to Git, and a rule with `syncTo: {way}` writes nothing there"
-            ));
+            let why = match sync_to {
+                Direction::Both => "cannot be carried back: with `syncTo: both` a field says the same on both sides",
+                _ => "is about what is written to Git, and a rule with `syncTo: {way}` writes nothing there",
+            };
+            let fault = Fault::new(format!("`{name}` {}", why.replace("{way}", way)));
             report.key(&here(name), fault.hint(format!("write `syncTo: git`, or leave `{name}` out")));
         }
     }

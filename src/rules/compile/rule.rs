@@ -13,7 +13,7 @@ use super::super::reader::{Report, section};
 use super::super::rule::{DeleteLimit, Rule, Selection};
 use super::super::selector::Selector;
 use super::super::values;
-use super::{deletes, fields};
+use super::{deletes, fields, sides};
 
 /// Compiles one rule.
 pub(super) fn rule(
@@ -30,7 +30,10 @@ pub(super) fn rule(
     let sync_to = raw.sync_to.as_ref().and_then(|text| report.take(&here("syncTo"), choose(&text.0, &Direction::ALL)));
     if raw.sync_to.is_none() && !explains_missing_direction(value, report, before) {
         let fault = Fault::new(format!("rule {} has no `syncTo`", index + 1));
-        report.value(&path, fault.hint("add syncTo: kubernetes (Git is the source), git (the cluster is) or observe"));
+        report.value(
+            &path,
+            fault.hint("add syncTo: kubernetes (Git is the source), git (the cluster is), both or observe"),
+        );
     }
     let selection = Selection {
         api_groups: list(raw.api_groups.as_deref(), &here("apiGroups"), values::api_group, report),
@@ -51,6 +54,7 @@ pub(super) fn rule(
     let secrets = raw.secrets.as_ref().and_then(|text| report.take(&here("secrets"), choose(&text.0, &Secrets::ALL)));
     let ignored = list(raw.ignore_managers.as_deref(), &here("ignoreManagers"), Glob::parse_manager, report);
     let (format, strategy) = format(&raw, &path, known_direction.then_some(sync_to), report);
+    let sides = sides::sides(&raw, &path, known_direction.then_some(sync_to), &fields, format, report);
     let written = raw.path.as_deref().map(|text| report.take(&here("path"), PathTemplate::parse(text, git_path)));
     let template = written.flatten().unwrap_or_else(|| PathTemplate::standard(format, git_path));
     if known_direction {
@@ -64,6 +68,11 @@ pub(super) fn rule(
         index,
         name: name.unwrap_or_else(|| format!("rule-{}", index + 1)),
         sync_to,
+        conflict: sides.conflict,
+        force_conflicts: raw.force_conflicts.unwrap_or(true),
+        git_edits: sides.git_edits,
+        restore: raw.restore.unwrap_or_default(),
+        wait: raw.wait.unwrap_or_default(),
         prune: prune.unwrap_or_default(),
         secrets: secrets.unwrap_or_default(),
         suspend: raw.suspend.unwrap_or_default(),
@@ -108,13 +117,18 @@ fn warn_of_idle(
     report: &mut Report,
 ) {
     let decides = every_field && !format.is_patch();
-    let to_git = sync_to == Direction::Git;
+    let (to_git, applies) = (sync_to.writes(), sync_to.applies());
     let unlimited = if every_field {
         format!("a rule with `format: {}` never creates or deletes", format.as_str())
     } else {
         "a rule with filters never creates or deletes".to_owned()
     };
     let no_files = format!("a rule with `syncTo: {}` writes no manifests", sync_to.as_str());
+    let no_apply = format!("a rule with `syncTo: {}` applies nothing", sync_to.as_str());
+    let no_restore = match sync_to {
+        Direction::Observe => no_apply.clone(),
+        _ => format!("a rule with `syncTo: {}` creates what is missing in the cluster anyway", sync_to.as_str()),
+    };
     let no_edits = format!("a rule with `syncTo: {}` takes no changes from the cluster", sync_to.as_str());
     let whole = every_field || format.is_patch();
     let keys = [
@@ -125,6 +139,10 @@ fn warn_of_idle(
         ("format", raw.format.is_some(), whole, &unlimited),
         ("format", raw.format.is_some(), to_git, &no_files),
         ("secrets", raw.secrets.is_some(), to_git, &no_files),
+        ("restore", raw.restore.is_some(), decides, &unlimited),
+        ("restore", raw.restore.is_some(), sync_to == Direction::Git, &no_restore),
+        ("forceConflicts", raw.force_conflicts.is_some(), applies, &no_apply),
+        ("wait", raw.wait.is_some(), applies, &no_apply),
         ("ignoreManagers", raw.ignore_managers.is_some(), sync_to != Direction::Kubernetes, &no_edits),
     ];
     if let Some((key, _, _, why)) = keys.iter().find(|(_, given, in_use, _)| *given && !in_use) {

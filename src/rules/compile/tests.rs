@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::rules::{Format, Loaded, Rule, Strategy, Target, load};
+use crate::rules::{Conflict, Direction, Format, GitEdits, Loaded, Rule, Strategy, Target, load};
 
 fn loaded(rule: &str) -> Loaded {
     let text = format!("gitUrl: git@h:x\ngitPath: prod\nrules:\n- {{{rule}}}\n");
@@ -53,6 +53,21 @@ fn the_format_decides_over_the_default_path_and_over_existence() {
         assert_eq!(warnings(text), [] as [&str; 0], "{text}");
     }
     assert_eq!(rule("syncTo: git, format: patch, strategy: replace").strategy, Some(Strategy::Replace));
+}
+
+#[test]
+fn what_happens_when_sides_disagree_has_defaults() {
+    let both = rule("syncTo: both");
+    assert_eq!((both.sync_to, both.conflict, both.force_conflicts), (Direction::Both, Conflict::Hold, true));
+    let git = rule("syncTo: git");
+    assert_eq!((git.git_edits, git.restore, git.wait), (GitEdits::Overwrite, false, false));
+    assert_eq!(rule("syncTo: both, conflict: latest").conflict, Conflict::Latest);
+    assert_eq!(
+        rule("syncTo: git, gitEdits: hold, fields: [{path: /spec/x, transform: value}]").git_edits,
+        GitEdits::Hold
+    );
+    assert!(rule("syncTo: git, restore: true").restore && rule("syncTo: both, wait: true").wait);
+    assert!(!rule("syncTo: both, forceConflicts: false").force_conflicts);
 }
 
 #[test]
@@ -114,6 +129,23 @@ fn what_has_no_effect_is_warned_of() {
         (
             "syncTo: kubernetes, ignoreManagers: [helm]",
             vec!["`ignoreManagers` has no effect: a rule with `syncTo: kubernetes` takes no changes from the cluster"],
+        ),
+        (
+            "syncTo: both, ignoreManagers: [helm], path: 'a/{{ .Name }}.yaml', secrets: plain, forceConflicts: false",
+            vec![],
+        ),
+        (
+            "syncTo: git, forceConflicts: false",
+            vec!["`forceConflicts` has no effect: a rule with `syncTo: git` applies nothing"],
+        ),
+        ("syncTo: observe, wait: true", vec!["`wait` has no effect: a rule with `syncTo: observe` applies nothing"]),
+        (
+            "syncTo: both, restore: true",
+            vec!["`restore` has no effect: a rule with `syncTo: both` creates what is missing in the cluster anyway"],
+        ),
+        (
+            "syncTo: git, restore: true, filters: [/spec]",
+            vec!["`restore` has no effect: a rule with filters never creates or deletes"],
         ),
     ] {
         assert_eq!(warnings(text), found, "{text}");
