@@ -154,6 +154,7 @@ impl World {
             view: self.schema.view_of(&pair.manifest),
             namespace_labels: None,
             deletes_wait: None,
+            past: Default::default(),
             around: Default::default(),
         };
         planner::plan(&subject, &self.rules, &self.identity)

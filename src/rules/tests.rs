@@ -154,6 +154,7 @@ fn every_error_shows_its_place_and_what_to_do() {
         "gitUrl: git@h:x\nrules:\n- syncTo: git\n  gitEdits: keep\n- syncTo: kubernetes\n  gitEdits: hold\n  forceConflicts: 'no'\n",
         "gitUrl: git@h:x\nrules:\n- syncTo: git\n  gitEdits: hold\n  format: patch\n- syncTo: git\n  gitEdits: hold\n  fields: [{path: /spec/x, to: /spec/y}]\n",
         "gitUrl: git@h:x\nrules:\n- syncTo: both\n  format: kustomize-patch\n- syncTo: both\n  fields: [{path: /spec/x, transform: value, to: /spec/y}]\n",
+        "gitUrl: git@h:x\nrules:\n- syncTo: both\n  prune: matching\n- syncTo: git\n  restore: true\n  prune: matching\n",
         // YAML.
         "",
         "# nothing\n",

@@ -2,13 +2,14 @@
 //! rule that is suspended or in error still covers its fields.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::manifest::Step;
 use crate::object::schema::SchemaView;
 use crate::object::{FieldPath, Kind, ObjectId, RepoPath, compare};
-use crate::rules::{Direction, Rule};
+use crate::rules::{Direction, GitEdits, Rule};
 
 use super::carried::Carried;
 use super::plan::{Note, Plan, Side, Verb};
@@ -43,6 +44,8 @@ pub struct Directions<'a> {
     covering: Vec<Covering<'a>>,
     /// Fields that reach Git as another value, or elsewhere.
     carried: Vec<Carried<'a>>,
+    /// Which way fields go that either side may have changed; empty until that is settled.
+    settled: BTreeMap<FieldPath, Way>,
 }
 
 impl<'a> Directions<'a> {
@@ -59,7 +62,7 @@ impl<'a> Directions<'a> {
             }
             Covering { rule, fields: (!rule.fields.is_empty()).then_some(fields), faults }
         };
-        Self { covering: matching.iter().map(covering).collect(), carried: Vec::new() }
+        Self { covering: matching.iter().map(covering).collect(), carried: Vec::new(), settled: BTreeMap::new() }
     }
 
     /// The same, with the values of the fields that reach Git as another value, or elsewhere.
@@ -93,8 +96,41 @@ impl<'a> Directions<'a> {
         self
     }
 
-    /// The first rule that covers the field, and where it sends it. What a rule writes another field to is its own.
+    /// The same, where it was found which side changed which field.
+    #[must_use]
+    pub(super) fn settled(mut self, ways: BTreeMap<FieldPath, Way>) -> Self {
+        self.settled = ways;
+        self
+    }
+
+    /// The first rule that covers the field, and where it sends it.
     pub fn of(&self, path: &FieldPath) -> (Way, Option<&'a Rule>) {
+        let (way, rule) = self.by_rule(path);
+        let is_open =
+            way == Way::Both || way == Way::ToGit && rule.is_some_and(|rule| rule.git_edits == GitEdits::Hold);
+        if !is_open || self.settled.is_empty() {
+            return (way, rule);
+        }
+        let mut above = path.clone();
+        loop {
+            if let Some(settled) = self.settled.get(&above) {
+                return (*settled, rule);
+            }
+            if above.pop().is_none() {
+                return (if way == Way::Both { Way::ToCluster } else { way }, rule);
+            }
+        }
+    }
+
+    /// Whether what we own of the field stays ours at its live value, whichever way that goes: left out of an apply, it
+    /// would fall.
+    pub(super) fn keeps(&self, path: &FieldPath) -> bool {
+        let (way, rule) = self.of(path);
+        way == Way::Idle || way == Way::ToGit && rule.is_some_and(|rule| rule.sync_to == Direction::Both)
+    }
+
+    /// The first rule that covers the field, and what it says. What a rule writes another field to is its own.
+    fn by_rule(&self, path: &FieldPath) -> (Way, Option<&'a Rule>) {
         if let Some(carried) = self.carried.iter().find(|carried| carried.writes_to(path)) {
             return (if carried.rule.suspend { Way::Idle } else { Way::ToGit }, Some(carried.rule));
         }
@@ -164,7 +200,7 @@ impl<'a> Directions<'a> {
                 && match covering.rule.sync_to {
                     Direction::Kubernetes => way == Way::ToCluster,
                     Direction::Git => way == Way::ToGit,
-                    Direction::Both => way == Way::Both,
+                    Direction::Both => matches!(way, Way::Both | Way::ToCluster | Way::ToGit),
                     Direction::Observe => way == Way::Observed,
                 }
         })

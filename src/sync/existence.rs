@@ -10,7 +10,7 @@ use crate::rules::{Direction, Prune, Rule, Secrets, skipped};
 use super::evidence;
 use super::plan::{Action, Plan, Side, Verb};
 use super::planner::{Identity, InCluster, Subject, directions, goes_elsewhere, opts_out_of_prune};
-use super::{to_cluster, to_git};
+use super::{missing, to_cluster, to_git};
 
 /// A manifest whose object is not live.
 pub(super) fn only_in_git(
@@ -34,14 +34,14 @@ pub(super) fn only_in_git(
     }
     match rule.sync_to {
         Direction::Kubernetes => create(plan, subject, manifest, rule, matching),
+        Direction::Git if rule.restore && subject.base.is_none() => create(plan, subject, manifest, rule, matching),
         Direction::Git => remove(plan, subject, manifest, rule),
-        Direction::Both | Direction::Observe => {
-            plan.note(Verb::Differs, Side::Cluster, index, "in Git, not in the cluster")
-        }
+        Direction::Both => missing::only_in_git(plan, subject, manifest, rule, matching),
+        Direction::Observe => plan.note(Verb::Differs, Side::Cluster, index, "in Git, not in the cluster"),
     }
 }
 
-fn create(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule, matching: &[&Rule]) {
+pub(super) fn create(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule, matching: &[&Rule]) {
     let index = Some(rule.index);
     if let InCluster::Withheld(reason) = subject.live {
         return plan.note(Verb::Pending, Side::Cluster, index, reason);
@@ -67,7 +67,7 @@ fn is_finished_job(subject: &Subject<'_>, manifest: &Value) -> bool {
         && subject.base.is_some_and(|base| base.manifest == Digest::of_value(manifest))
 }
 
-fn remove(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule) {
+pub(super) fn remove(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule) {
     let index = Some(rule.index);
     if subject.base.is_none() && rule.prune != Prune::Matching {
         return plan.note(Verb::Missing, Side::Git, index, "in Git only and never seen live: the manifest is kept");
@@ -135,14 +135,14 @@ pub(super) fn only_live(
     }
     match rule.sync_to {
         Direction::Kubernetes => prune(plan, subject, live, rule, identity),
+        Direction::Git if missing::is_removal_kept(plan, subject, live, rule) => {}
         Direction::Git => write(plan, subject, live, rule, matching),
-        Direction::Both | Direction::Observe => {
-            plan.note(Verb::Differs, Side::Git, index, "in the cluster, not in Git")
-        }
+        Direction::Both => missing::only_live(plan, subject, live, rule, matching, identity),
+        Direction::Observe => plan.note(Verb::Differs, Side::Git, index, "in the cluster, not in Git"),
     }
 }
 
-fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, matching: &[&Rule]) {
+pub(super) fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, matching: &[&Rule]) {
     let index = Some(rule.index);
     if is_withheld_secret(subject, rule) {
         return plan.note(Verb::Skipped, Side::Git, index, SECRET_STAYS);
@@ -164,7 +164,7 @@ fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, matc
     plan.actions.push(Action::Write { object, path, rule: rule.index });
 }
 
-fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, identity: &Identity) {
+pub(super) fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, identity: &Identity) {
     let index = Some(rule.index);
     let matching = rule.prune == Prune::Matching;
     if subject.base.is_none() && !matching {
@@ -224,7 +224,8 @@ fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, iden
 }
 
 /// Why a manifest whose object has gone still stands.
-const MAY_COME_BACK: &str = "gone from the cluster; its manifest goes too unless it comes back within `deleteDelay`";
+pub(super) const MAY_COME_BACK: &str =
+    "gone from the cluster; its manifest goes too unless it comes back within `deleteDelay`";
 
 /// Why a Secret does not reach Git.
 pub(super) const SECRET_STAYS: &str = "a Secret does not reach Git unless its rule says `secrets: plain`";

@@ -97,7 +97,7 @@ impl<'a> Writing<'a> {
     fn is_here(&self, path: &FieldPath) -> bool {
         let way = self.directions.way(path);
         match &self.document {
-            Document::Observed => matches!(way, Way::Observed | Way::Both),
+            Document::Observed => way == Way::Observed,
             Document::Manifest(spots) => way == Way::ToGit && spots.is_in_manifest(path),
             Document::Patch(patch) => way == Way::ToGit && patch.writes(path),
         }

@@ -7,6 +7,8 @@ use crate::manifest::{Place, Step};
 use crate::object::{FieldPath, ObjectId, RepoPath};
 pub use crate::report::{Side, Verb};
 
+use super::past::Remembered;
+
 /// The position of a rule in the rules file.
 pub type RuleIndex = usize;
 
@@ -196,12 +198,22 @@ pub struct Plan {
     pub selected: bool,
     /// Whether both sides were read, an active rule was in force and nothing differs.
     pub agrees: bool,
+    /// What is to be remembered of single fields, where a rule asks which side changed them.
+    pub remembered: Option<Box<Remembered>>,
 }
 
 impl Plan {
     /// A plan that does nothing.
     pub fn nothing(id: &ObjectId) -> Self {
-        Self { id: id.clone(), actions: Vec::new(), notes: Vec::new(), existence: None, selected: false, agrees: false }
+        Self {
+            id: id.clone(),
+            actions: Vec::new(),
+            notes: Vec::new(),
+            existence: None,
+            selected: false,
+            agrees: false,
+            remembered: None,
+        }
     }
 
     /// The actions for one side.

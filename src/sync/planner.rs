@@ -13,10 +13,11 @@ use crate::rules::{Candidate, Direction, Labels, Rule, Rules, Target, skipped};
 use super::base::{Answer, Base};
 use super::directions::Directions;
 use super::existence;
+use super::past::Past;
 use super::plan::{Action, Plan, Side, Verb};
 use super::spots::{Fragment, Spots};
 use super::targets::{self, TargetFiles};
-use super::{patches, to_cluster, to_git};
+use super::{disagreements, patches, three_way, to_cluster, to_git};
 
 /// Who we are: the names by which our own work is told from that of others.
 #[derive(Clone, Debug)]
@@ -89,6 +90,8 @@ pub struct Subject<'a> {
     pub namespace_labels: Option<&'a Labels>,
     /// Why nothing may be deleted yet on either side (no whole commit read, a watch not synced); `None` when it may.
     pub deletes_wait: Option<&'a str>,
+    /// What is known of its fields' past.
+    pub past: Past<'a>,
     /// What else of Git it depends on.
     pub around: Surroundings<'a>,
 }
@@ -271,14 +274,25 @@ fn on_both_sides(
     matching: &[&Rule],
     identity: &Identity,
 ) {
-    let directions = directions(subject, matching, Some(manifest), Some(live));
+    let mut directions = directions(subject, matching, Some(manifest), Some(live));
+    let mut removed = Vec::new();
+    if matching.iter().copied().any(three_way::concerns) {
+        let seen = directions.seen(live, subject.view);
+        let spots = Spots::new(subject.around.fragments, Some(live), &directions, subject.view);
+        let mut settled = three_way::settle(subject, manifest, live, &seen, &directions, &spots);
+        removed = std::mem::take(&mut settled.removed);
+        let ways = std::mem::take(&mut settled.ways);
+        drop(spots);
+        drop(seen);
+        disagreements::report(plan, settled);
+        directions = directions.settled(ways);
+    }
     let spots = Spots::new(subject.around.fragments, Some(live), &directions, subject.view);
     directions.report(plan);
-    to_cluster::plan(plan, subject, manifest, live, &directions, identity);
+    to_cluster::plan(plan, subject, manifest, live, &directions, &removed, identity);
     to_git::plan(plan, subject, manifest, live, &directions, &spots);
     beside(plan, subject, Some(manifest), live, matching, &directions);
-    let active =
-        matching.iter().any(|rule| !rule.suspend && !matches!(rule.sync_to, Direction::Both | Direction::Observe));
+    let active = matching.iter().any(|rule| !rule.suspend && rule.sync_to != Direction::Observe);
     let open = plan.notes.iter().any(|note| matches!(note.verb, Verb::Held | Verb::Pending));
     plan.agrees = active && plan.actions.is_empty() && !open;
 }

@@ -12,6 +12,8 @@ use crate::object::{FieldPath, GroupKind, RepoPath};
 use crate::repository::BlobId;
 use crate::sync::plan::Action;
 
+#[path = "planner_tests/both.rs"]
+mod both;
 #[path = "planner_tests/fields.rs"]
 mod fields;
 #[path = "planner_tests/places.rs"]
@@ -30,6 +32,9 @@ struct Case {
     fragments: Vec<Fragment>,
     files: TargetFiles,
     tree: Index,
+    /// The manifest on which both sides agreed.
+    then: Option<Value>,
+    past: Past<'static>,
 }
 
 const MANAGER: &str = "kubeferry:kubeferry/test";
@@ -106,6 +111,8 @@ impl Case {
             fragments: Vec::new(),
             files: TargetFiles::new(),
             tree: Index::default(),
+            then: None,
+            past: Past::default(),
         }
     }
 
@@ -138,6 +145,7 @@ impl Case {
     /// Both sides once agreed on this.
     fn agreed(mut self, on: &Value) -> Self {
         let labels = Arc::new(labels(on));
+        self.then = Some(on.clone());
         self.base = Some(Base {
             place: Place { path: RepoPath::parse("a.yaml").unwrap(), document: 1, item: Box::default(), line: 1 },
             blob: BlobId([0; 20]),
@@ -178,6 +186,7 @@ impl Case {
             view: schema.view_of(object.unwrap_or(&fallback)),
             namespace_labels: None,
             deletes_wait: self.waits,
+            past: Past { manifest: self.then.as_ref(), ..self.past },
             around: Surroundings { fragments: &self.fragments, files: Some(&self.files), tree: Some(&self.tree) },
         };
         let plan = plan(&subject, &self.rules, &identity());

@@ -7,6 +7,7 @@ use crate::object::digest::Digest;
 use crate::object::fieldset::FieldSet;
 use crate::object::schema::SchemaView;
 use crate::object::{FieldPath, ObjectId, PathElement, clean, compare, managed};
+use crate::rules::Direction;
 
 use super::base::Answer;
 use super::directions::{Directions, Way};
@@ -20,12 +21,13 @@ pub(super) fn plan(
     manifest: &Value,
     live: &Value,
     directions: &Directions<'_>,
+    removed: &[FieldPath],
     identity: &Identity,
 ) {
     let own = own_fields(live, identity);
     let object = to_apply(manifest, live, &own, subject, directions);
     let ours = FieldSet::of(&object, subject.view);
-    if ours.is_empty() && own.is_empty() {
+    if ours.is_empty() && own.is_empty() && removed.is_empty() {
         return;
     }
     if let Some(other) = other_instance(live, &ours, identity) {
@@ -36,7 +38,9 @@ pub(super) fn plan(
             format!("its fields are owned by another instance, {other}; give it one owner, or start with --takes-over"),
         );
     }
-    let left = Left::of(&own.subtract(&ours), live, subject, directions, identity);
+    let mut left = Left::of(&own.subtract(&ours), live, subject, directions, identity);
+    // What only we own goes by being left out.
+    left.stripped.extend(removed.iter().filter(|path| !is_only_ours(live, path, &own, identity)).cloned());
     let mut changed = compare::differences(&object, &ours.project(live, subject.view), subject.view);
     if subject.answer == Some(answer(&object, live, subject.view)) {
         changed.clear();
@@ -72,8 +76,8 @@ pub(super) fn first_values(
     identify(&mut object, manifest, subject.id);
     let finalizers = FieldPath::fields(["metadata", "finalizers"]);
     let all = FieldSet::of(&object, subject.view).paths();
-    let release =
-        all.into_iter().filter(|path| finalizers.covers(path) || directions.way(path) != Way::ToCluster).collect();
+    let is_ours = |path: &FieldPath| matches!(directions.way(path), Way::ToCluster | Way::Both);
+    let release = all.into_iter().filter(|path| finalizers.covers(path) || !is_ours(path)).collect();
     (object, release)
 }
 
@@ -118,7 +122,7 @@ fn to_apply(
         // The mark of a list item or map stands before what is owned of it, whichever way that goes: taken by itself it
         // would take the whole.
         let is_mark = owned.get(position + 1).is_some_and(|next| path.covers(next));
-        if is_mark || directions.way(path) != Way::Idle {
+        if is_mark || !directions.keeps(path) {
             continue;
         }
         if let Some(value) = compare::get(live, path, view) {
@@ -206,11 +210,16 @@ impl Left {
         for path in fields.paths() {
             let (way, rule) = directions.of(&path);
             match way {
+                _ if directions.keeps(&path) => {}
                 Way::Idle => {}
-                Way::ToGit | Way::Both | Way::Observed | Way::Uncovered => left.released.push(path),
+                Way::ToGit | Way::Observed | Way::Uncovered => left.released.push(path),
                 // People move to an autoscaler by taking the number out of Git: it must not fall to 1.
-                Way::ToCluster if is_replicas(&path, subject) => left.released.push(path),
-                Way::ToCluster => left.gone_from_git(path, live, rule.map(|rule| rule.index), identity),
+                Way::ToCluster | Way::Both if is_replicas(&path, subject) => left.released.push(path),
+                // What left Git while the cluster did not change it goes, whoever owns it: the walk over both sides says so.
+                Way::ToCluster | Way::Both if rule.is_some_and(|rule| rule.sync_to == Direction::Both) => {
+                    left.dropped.push(path);
+                }
+                Way::ToCluster | Way::Both => left.gone_from_git(path, live, rule.map(|rule| rule.index), identity),
             }
         }
         left
@@ -245,6 +254,16 @@ impl Left {
         }
         self.dropped.push(path);
     }
+}
+
+/// Whether nobody but us owns the field, or anything in it.
+fn is_only_ours(live: &Value, path: &FieldPath, own: &FieldSet, identity: &Identity) -> bool {
+    let ours = [Some(identity.manager()), identity.former_manager()];
+    let foreign = |entry: &managed::ManagedEntry| {
+        !ours.iter().flatten().any(|own| *own == entry.manager.name)
+            && (entry.fields.touches(path) || entry.fields.covers(path))
+    };
+    own.contains(path) && !managed::entries(live).iter().any(foreign)
 }
 
 /// Whether the field is a key of its list item: it goes with its item and never by itself.

@@ -39,7 +39,7 @@ pub(super) fn plan(
             plan.actions.push(Action::Edit { wanted, changed, rule: rule.index });
         }
     }
-    if directions.any(Way::Observed) || directions.any(Way::Both) {
+    if directions.any(Way::Observed) {
         let writing = Writing::new(subject, directions, live, live, Document::Observed);
         let wanted = writing.wanted(manifest, live);
         writing.report(plan);

@@ -85,7 +85,7 @@ impl Told {
 }
 
 /// A scalar on one line; `None` for a list, a map or a long text. Whatever could be read as something else is quoted.
-fn short(value: &Value) -> Option<String> {
+pub(super) fn short(value: &Value) -> Option<String> {
     let text = match value {
         Value::Array(_) | Value::Object(_) => return None,
         Value::String(text) => {

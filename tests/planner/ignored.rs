@@ -43,6 +43,7 @@ fn plan(manifest: Option<&Value>, live: &Value, rule: &str) -> Plan {
         view: schema.view_of(live),
         namespace_labels: None,
         deletes_wait: None,
+        past: Default::default(),
         around: Default::default(),
     };
     planner::plan(&subject, &rules, &identity())

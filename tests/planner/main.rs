@@ -24,6 +24,7 @@ use kubeferry::rules::{Candidate, Rules};
 use kubeferry::sync::act::act;
 use kubeferry::sync::base::Answer;
 use kubeferry::sync::directions::{Directions, Way};
+use kubeferry::sync::past::Past;
 use kubeferry::sync::plan::{Action, Plan};
 use kubeferry::sync::planner::{self, Identity, InCluster, InGit, Subject, Surroundings};
 use kubeferry::sync::spots::Fragment;
@@ -180,6 +181,7 @@ impl Scene {
                 .map_or(kubeferry::object::SchemaView::unknown(), |object| schema.view_of(object)),
             namespace_labels: None,
             deletes_wait: None,
+            past: Past::default(),
             around: Surroundings { fragments: &fragments, files: Some(&files), tree: None },
         };
         planner::plan(&subject, &self.rules, &identity())

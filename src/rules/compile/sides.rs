@@ -63,7 +63,22 @@ pub(super) fn sides(
     if git_edits == Some(GitEdits::Hold) && sync_to == Direction::Git {
         hold_needs_manifests(rule, fields, format, report);
     }
+    creates_and_removes(raw, rule, sync_to, report);
     Sides { conflict: conflict.unwrap_or_default(), git_edits: git_edits.unwrap_or_default() }
+}
+
+/// `prune: matching` takes what stands on one side only for deleted on the other.
+fn creates_and_removes(raw: &RawRule, rule: &[Step], sync_to: Direction, report: &mut Report) {
+    if !raw.prune.as_ref().is_some_and(|text| text.0 == "matching") {
+        return;
+    }
+    let why = match sync_to {
+        Direction::Both => "with `syncTo: both` the missing side is made",
+        Direction::Git if raw.restore == Some(true) => "with `restore: true` the object is made",
+        _ => return,
+    };
+    let fault = Fault::new(format!("`prune: matching` deletes what was never seen on both sides, and {why}"));
+    report.value(&below(rule, Step::key("prune")), fault.hint("write `prune: owned`, or leave `prune` out"));
 }
 
 /// What a person changed is told by what the manifest said before: patches and other files have no such past.

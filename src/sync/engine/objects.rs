@@ -216,6 +216,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             view,
             namespace_labels: namespace.map(|namespace| &*namespace.labels),
             deletes_wait: self.deletes_wait(id),
+            past: Default::default(),
             around: Surroundings {
                 fragments: &observed.fragments,
                 files: observed.files.as_ref(),
