@@ -25,7 +25,7 @@ pub(super) fn plan(
     identity: &Identity,
 ) {
     let own = own_fields(live, identity);
-    let object = to_apply(manifest, live, &own, subject, directions);
+    let mut object = to_apply(manifest, live, &own, subject, directions);
     let ours = FieldSet::of(&object, subject.view);
     if ours.is_empty() && own.is_empty() && removed.is_empty() {
         return;
@@ -61,7 +61,11 @@ pub(super) fn plan(
         plan.actions.push(Action::Strip { fields: left.stripped, rule: first });
     }
     plan.notes.extend(left.kept);
-    if !changed.is_empty() && !ours.is_empty() {
+    if !changed.is_empty() {
+        // Nothing of the manifest goes to the cluster any more: what we still own goes by an apply of nothing.
+        if ours.is_empty() {
+            identify(&mut object, manifest, subject.id);
+        }
         plan.actions.push(Action::Apply { object, changed, force: true, rule: first });
     }
 }
@@ -75,9 +79,15 @@ pub(super) fn first_values(
     let mut object = clean::for_apply(manifest);
     identify(&mut object, manifest, subject.id);
     let finalizers = FieldPath::fields(["metadata", "finalizers"]);
-    let all = FieldSet::of(&object, subject.view).paths();
+    let all = FieldSet::of(&object, subject.view);
     let is_ours = |path: &FieldPath| matches!(directions.way(path), Way::ToCluster | Way::Both);
-    let release = all.into_iter().filter(|path| finalizers.covers(path) || !is_ours(path)).collect();
+    let is_kept = |path: &FieldPath| !finalizers.covers(path) && is_ours(path);
+    let kept = leaves(&all).filter(is_kept).fold(FieldSet::new(), |mut kept, path| {
+        kept.insert(&path);
+        kept
+    });
+    // The mark of a map goes with the last field in it.
+    let release = all.paths().into_iter().filter(|path| !is_kept(path) || !kept.touches(path)).collect();
     (object, release)
 }
 
@@ -110,23 +120,16 @@ fn to_apply(
         metadata.shift_remove("finalizers");
     }
     let mut ours = FieldSet::default();
-    for path in FieldSet::of(&cleaned, view).paths() {
+    for path in leaves(&FieldSet::of(&cleaned, view)) {
         if directions.way(&path) == Way::ToCluster {
             ours.insert(&path);
         }
     }
     let mut object = ours.project(&cleaned, view);
     let mut any = !ours.is_empty();
-    let owned = own.paths();
-    for (position, path) in owned.iter().enumerate() {
-        // The mark of a list item or map stands before what is owned of it, whichever way that goes: taken by itself it
-        // would take the whole.
-        let is_mark = owned.get(position + 1).is_some_and(|next| path.covers(next));
-        if is_mark || !directions.keeps(path) {
-            continue;
-        }
-        if let Some(value) = compare::get(live, path, view) {
-            any |= compare::set(&mut object, path, value.clone(), view).is_ok();
+    for path in leaves(own).filter(|path| directions.keeps(path)) {
+        if let Some(value) = compare::get(live, &path, view) {
+            any |= compare::set(&mut object, &path, value.clone(), view).is_ok();
         }
     }
     if any {
@@ -135,6 +138,20 @@ fn to_apply(
         object = Value::Object(Map::new());
     }
     object
+}
+
+/// The owned fields without the marks of maps and list items. A mark stands before what is owned below it, whichever way
+/// that goes: taken by itself it would take the whole.
+fn leaves(set: &FieldSet) -> impl Iterator<Item = FieldPath> {
+    let mut paths = set.paths().into_iter().peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let path = paths.next()?;
+            if !paths.peek().is_some_and(|next| path.covers(next)) {
+                return Some(path);
+            }
+        }
+    })
 }
 
 /// Gives the object its apiVersion, kind, name and namespace, in front.
@@ -215,6 +232,9 @@ impl Left {
                 Way::ToGit | Way::Observed | Way::Uncovered => left.released.push(path),
                 // People move to an autoscaler by taking the number out of Git: it must not fall to 1.
                 Way::ToCluster | Way::Both if is_replicas(&path, subject) => left.released.push(path),
+                Way::ToCluster | Way::Both if holds_others(&path, live, subject, directions) => {
+                    left.released.push(path)
+                }
                 // What left Git while the cluster did not change it goes, whoever owns it: the walk over both sides says so.
                 Way::ToCluster | Way::Both if rule.is_some_and(|rule| rule.sync_to == Direction::Both) => {
                     left.dropped.push(path);
@@ -264,6 +284,19 @@ fn is_only_ours(live: &Value, path: &FieldPath, own: &FieldSet, identity: &Ident
             && (entry.fields.touches(path) || entry.fields.covers(path))
     };
     own.contains(path) && !managed::entries(live).iter().any(foreign)
+}
+
+/// Whether the field is the mark of a map in which something goes another way: dropped, it would take the whole map along.
+/// An item of a list goes as a whole.
+fn holds_others(path: &FieldPath, live: &Value, subject: &Subject<'_>, directions: &Directions<'_>) -> bool {
+    let is_map = matches!(path.elements().last(), Some(PathElement::Field(_)))
+        && compare::get(live, path, subject.view).is_some_and(Value::is_object);
+    let goes_elsewhere = |way: Way| !matches!(way, Way::ToCluster | Way::Both);
+    is_map
+        && FieldSet::of(live, subject.view)
+            .paths()
+            .iter()
+            .any(|below| below != path && path.covers(below) && goes_elsewhere(directions.way(below)))
 }
 
 /// Whether the field is a key of its list item: it goes with its item and never by itself.

@@ -146,3 +146,27 @@ fn a_manifest_keeps_what_the_server_owns_and_what_another_direction_owns() {
         _ => false,
     }));
 }
+
+/// What a server that knows no schema of the kind keeps of `spec`: a mark, and the fields.
+fn widget(spec: Value) -> Value {
+    json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "settings", "namespace": "shop"}, "spec": spec})
+}
+
+#[test]
+fn a_map_is_not_applied_for_its_mark_when_all_that_is_left_in_it_goes_the_other_way() {
+    let case = |manifest: Value| {
+        Case::new(rule(&["git filters: [/spec/nested]", "kubernetes"]))
+            .of("example.com", "Widget", "widgets")
+            .git(manifest)
+    };
+    let mut live = live_by(&widget(json!({"size": 3, "nested": {"x": "1"}})), MANAGER);
+    live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"].as_object_mut().unwrap().remove("f:nested");
+    let mut split = case(widget(json!({"nested": {"x": "1", "y": "2"}})));
+    split.live = Some(live.clone());
+    // Dropped with the size, the mark would take along what is live below it.
+    assert_eq!(split.words(), ["release [.spec]", "apply [.spec.size]", "edit [.spec.nested.y]"]);
+    assert_eq!(split.applied().get("spec"), None);
+
+    let new = case(widget(json!({"nested": {"x": "1"}})));
+    assert_eq!(new.words(), ["create, release [.spec, .spec.nested, .spec.nested.x]"]);
+}
