@@ -77,7 +77,7 @@ impl World {
     pub fn step(&mut self) -> Option<Option<Duration>> {
         self.pace.turn();
         match self.engine.step() {
-            Step::Idle { until } if self.pace.is_quiet() => {
+            Step::Idle { until } if self.pace.is_quiet() && !self.cluster.lags() => {
                 let now = self.clock.now();
                 assert!(until.is_none_or(|until| until > now), "it would spin: idle until {until:?} at {now:?}");
                 Some(until)

@@ -39,6 +39,14 @@ struct State {
     events: VecDeque<ClusterEvent>,
     /// What the next calls answer instead.
     faults: VecDeque<ClusterError>,
+    /// How many of the next writes arrive without an answer.
+    unanswered: usize,
+    /// How many more times the watches are asked before they tell anything.
+    lag: usize,
+    /// The objects as they were after each of the latest changes.
+    past: VecDeque<BTreeMap<ObjectId, Value>>,
+    /// Whether the past is kept.
+    keeps_past: bool,
     /// What every delete answers instead.
     delete_fault: Option<ClusterError>,
     writes: Vec<Write>,
@@ -153,6 +161,66 @@ impl MemoryCluster {
         }
     }
 
+    /// Lists a kind as it was so many changes ago; what happened since follows.
+    pub fn relist_from(&self, kind: &GroupKind, back: usize) {
+        let mut state = self.state();
+        if !state.is_watched(kind) {
+            return;
+        }
+        state.events.retain(|event| !is_about(event, kind));
+        let start = state.past.len().saturating_sub(back + 1);
+        let of_kind = |objects: &BTreeMap<ObjectId, Value>| -> BTreeMap<ObjectId, Value> {
+            let of_kind = objects.iter().filter(|(id, _)| id.group_kind() == kind);
+            of_kind.map(|(id, live)| (id.clone(), live.clone())).collect()
+        };
+        let seen = |live: &Value| ClusterEvent::Seen(Box::new(live.clone()));
+        let mut shown = state.past.get(start).map_or_else(|| of_kind(&state.objects), of_kind);
+        let mut events = vec![ClusterEvent::Listing(kind.clone())];
+        events.extend(shown.values().map(seen));
+        events.push(ClusterEvent::Synced(kind.clone()));
+        for next in state.past.iter().skip(start).map(of_kind) {
+            events.extend(
+                shown
+                    .iter()
+                    .filter(|(id, _)| !next.contains_key(id))
+                    .map(|(_, live)| ClusterEvent::Gone(Box::new(live.clone()))),
+            );
+            events.extend(next.iter().filter(|(id, live)| shown.get(id) != Some(live)).map(|(_, live)| seen(live)));
+            shown = next;
+        }
+        state.events.extend(events);
+    }
+
+    /// Keeps what [`MemoryCluster::relist_from`] shows.
+    pub fn keep_past(&self) {
+        self.state().keeps_past = true;
+    }
+
+    /// What the watch of a kind has to tell is lost; it lists anew.
+    pub fn lose_events(&self, kind: &GroupKind) {
+        let mut state = self.state();
+        if state.is_watched(kind) {
+            state.events.retain(|event| !is_about(event, kind));
+            state.list(kind);
+        }
+    }
+
+    /// The watches tell nothing until they were asked so often.
+    pub fn lag(&self, times: usize) {
+        self.state().lag = times;
+    }
+
+    /// Whether the watches have something to tell later.
+    pub fn lags(&self) -> bool {
+        let state = self.state();
+        state.lag > 0 && !state.events.is_empty()
+    }
+
+    /// The next write arrives, and its answer is lost.
+    pub fn lose_answer(&self) {
+        self.state().unanswered += 1;
+    }
+
     /// What the next calls answer.
     pub fn fail_next(&self, error: ClusterError) {
         self.state().faults.push_back(error);
@@ -168,6 +236,8 @@ impl MemoryCluster {
         let mut state = self.state();
         state.faults.clear();
         state.delete_fault = None;
+        state.unanswered = 0;
+        state.lag = 0;
     }
 
     /// The engine's writes since this was last asked.
@@ -209,11 +279,28 @@ impl MemoryCluster {
         self.pace.call(move || {
             let mut state = state.lock().unwrap();
             state.calls += 1;
-            match state.faults.pop_front() {
-                Some(error) => Err(error),
-                None => effect(&mut state),
+            if let Some(error) = state.faults.pop_front() {
+                return Err(error);
             }
+            let writes = state.writes.len();
+            let answer = effect(&mut state)?;
+            if state.unanswered > 0 && state.writes.len() > writes {
+                state.unanswered -= 1;
+                return Err(ClusterError::Unreachable("no answer".into()));
+            }
+            Ok(answer)
         })
+    }
+}
+
+/// Whether an event is one of the watch of a kind.
+fn is_about(event: &ClusterEvent, kind: &GroupKind) -> bool {
+    match event {
+        ClusterEvent::Listing(of) | ClusterEvent::Synced(of) | ClusterEvent::Unwatched(of, _) => of == kind,
+        ClusterEvent::Seen(object) | ClusterEvent::Gone(object) => {
+            ObjectId::of(object).is_some_and(|id| id.group_kind() == kind)
+        }
+        ClusterEvent::Kinds(_) | ClusterEvent::State(_) => false,
     }
 }
 
@@ -240,6 +327,10 @@ impl Cluster for MemoryCluster {
 
     fn events(&self, limit: usize) -> Vec<ClusterEvent> {
         let mut state = self.state();
+        if state.lag > 0 {
+            state.lag -= 1;
+            return Vec::new();
+        }
         let count = limit.min(state.events.len());
         state.events.drain(..count).collect()
     }
@@ -386,6 +477,15 @@ impl State {
         self.events.push_back(ClusterEvent::Synced(kind.clone()));
     }
 
+    fn note_past(&mut self) {
+        if self.keeps_past {
+            self.past.push_back(self.objects.clone());
+            if self.past.len() > 6 {
+                self.past.pop_front();
+            }
+        }
+    }
+
     /// What stands before a write: the live object, or what the server makes of a new one.
     fn born(&mut self, id: &ObjectId, object: &Value) -> Result<Value, ClusterError> {
         if let Some(namespace) = id.namespace() {
@@ -431,6 +531,7 @@ impl State {
         self.version += 1;
         live["metadata"]["resourceVersion"] = self.version.to_string().into();
         self.objects.insert(id.clone(), live.clone());
+        self.note_past();
         if self.is_watched(id.group_kind()) {
             self.events.push_back(ClusterEvent::Seen(Box::new(live.clone())));
         }
@@ -556,6 +657,7 @@ impl State {
     fn remove(&mut self, id: &ObjectId) -> bool {
         let Some(mut live) = self.objects.remove(id) else { return false };
         self.version += 1;
+        self.note_past();
         live["metadata"]["resourceVersion"] = self.version.to_string().into();
         if self.is_watched(id.group_kind()) {
             self.events.push_back(ClusterEvent::Gone(Box::new(live)));

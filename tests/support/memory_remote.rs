@@ -3,7 +3,7 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::FutureExt;
@@ -24,6 +24,10 @@ struct State {
     /// What the next fetches and pushes answer instead.
     down: bool,
     refuse: Option<String>,
+    /// How many of the next pushes arrive without an answer.
+    unanswered: usize,
+    /// What somebody does to the branch just before the next pushes.
+    races: VecDeque<Race>,
     /// Blobs that were read, for tests that count.
     read: usize,
     /// Another repository, as the rules name it.
@@ -31,6 +35,9 @@ struct State {
     /// Commits that are not given any more.
     lost: Vec<CommitId>,
 }
+
+/// What somebody does to the branch just before a push.
+pub type Race = Box<dyn FnOnce(&MemoryRemote) + Send>;
 
 /// One branch in memory. Cloning gives the same branch.
 #[derive(Clone, Default)]
@@ -122,6 +129,25 @@ impl MemoryRemote {
     /// Does not give a commit any more, other than as the tip.
     pub fn lose(&self, commit: CommitId) {
         self.state().lost.push(commit);
+    }
+
+    /// The next push arrives, and its answer is lost.
+    pub fn lose_answer(&self) {
+        self.state().unanswered += 1;
+    }
+
+    /// Somebody else is faster than the next push.
+    pub fn race(&self, race: Race) {
+        self.state().races.push_back(race);
+    }
+
+    /// Nothing fails any more.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.down = false;
+        state.refuse = None;
+        state.unanswered = 0;
+        state.races.clear();
     }
 
     /// How many blobs were read.
@@ -251,6 +277,10 @@ impl Remote for MemoryRemote {
     }
 
     fn push(&self, commit: CommitId) -> BoxFuture<'static, Result<(), PushError>> {
+        let race = self.state().races.pop_front();
+        if let Some(race) = race {
+            race(self);
+        }
         let mut state = self.state();
         let parent = state.trees[&commit].0;
         let result = match (state.answer(), &state.refuse) {
@@ -261,6 +291,11 @@ impl Remote for MemoryRemote {
         };
         if result.is_ok() {
             state.tip = Some(commit);
+            if state.unanswered > 0 {
+                state.unanswered -= 1;
+                let lost = RepositoryError::Unreachable { remote: "memory".into(), message: "no answer".into() };
+                return ready(Err(lost.into())).boxed();
+            }
         }
         ready(result).boxed()
     }

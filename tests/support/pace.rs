@@ -86,6 +86,20 @@ struct Turns {
     slowest: usize,
     dice: Dice,
     waiting: BTreeMap<u64, Vec<Waker>>,
+    /// Calls that were sent and have not arrived: they do, whatever becomes of who sent them.
+    sent: BTreeMap<(u64, u64), Box<dyn FnOnce() + Send>>,
+    count: u64,
+}
+
+/// What becomes of a call that was sent by a process that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives in its time.
+    Arrives,
+    /// It never arrives.
+    Lost,
+    /// It arrives so many turns later.
+    Late(u64),
 }
 
 /// How slow calls are. Cloning gives the same pace.
@@ -100,45 +114,90 @@ impl Pace {
 
     /// Every call waits up to `slowest` turns before its effect and as many after it.
     pub fn random(seed: u64, slowest: usize) -> Self {
-        Self(Arc::new(Mutex::new(Turns { turn: 0, slowest, dice: Dice::new(seed), waiting: BTreeMap::new() })))
+        Self(Arc::new(Mutex::new(Turns {
+            turn: 0,
+            slowest,
+            dice: Dice::new(seed),
+            waiting: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            count: 0,
+        })))
+    }
+
+    /// From now on calls wait up to `slowest` turns on each way.
+    pub fn set(&self, seed: u64, slowest: usize) {
+        let mut turns = self.0.lock().unwrap();
+        turns.dice = Dice::new(seed);
+        turns.slowest = slowest;
     }
 
     /// Lets one turn pass.
     pub fn turn(&self) {
         let mut turns = self.0.lock().unwrap();
         turns.turn += 1;
-        let rest = {
-            let turn = turns.turn;
-            turns.waiting.split_off(&(turn + 1))
-        };
+        let now = turns.turn;
+        let rest = turns.sent.split_off(&(now + 1, 0));
+        let arriving = std::mem::replace(&mut turns.sent, rest);
+        let rest = turns.waiting.split_off(&(now + 1));
         let due = std::mem::replace(&mut turns.waiting, rest);
         drop(turns);
+        arriving.into_values().for_each(|call| call());
         due.into_values().flatten().for_each(Waker::wake);
+    }
+
+    /// The process that sent what is under way ends.
+    pub fn cut(&self, mut fate: impl FnMut() -> Fate) {
+        let mut turns = self.0.lock().unwrap();
+        for ((at, number), call) in std::mem::take(&mut turns.sent) {
+            match fate() {
+                Fate::Arrives => drop(turns.sent.insert((at, number), call)),
+                Fate::Late(later) => drop(turns.sent.insert((at + later, number), call)),
+                Fate::Lost => {}
+            }
+        }
     }
 
     /// Whether no call is under way.
     pub fn is_quiet(&self) -> bool {
-        self.0.lock().unwrap().waiting.is_empty()
+        let turns = self.0.lock().unwrap();
+        turns.waiting.is_empty() && turns.sent.is_empty()
     }
 
     /// A call: something happens to the world in the middle of it.
     pub fn call<T: Send + 'static>(&self, effect: impl FnOnce() -> T + Send + 'static) -> BoxFuture<'static, T> {
         let pace = self.clone();
         async move {
-            pace.pause().await;
-            let result = effect();
-            pace.pause().await;
-            result
+            let answer = Arc::new(Mutex::new(None));
+            let (until, arrived) = (pace.until(), answer.clone());
+            let effect = move || *arrived.lock().unwrap() = Some(effect());
+            pace.send(until, effect);
+            pace.pause(until).await;
+            let back = pace.until();
+            pace.pause(back).await;
+            answer.lock().unwrap().take().expect("it has arrived")
         }
         .boxed()
     }
 
-    async fn pause(&self) {
-        let until = {
-            let mut turns = self.0.lock().unwrap();
-            let slowest = turns.slowest;
-            turns.turn + turns.dice.below(slowest + 1) as u64
-        };
+    /// The turn in which half a call that begins now ends.
+    fn until(&self) -> u64 {
+        let mut turns = self.0.lock().unwrap();
+        let slowest = turns.slowest;
+        turns.turn + turns.dice.below(slowest + 1) as u64
+    }
+
+    fn send(&self, until: u64, effect: impl FnOnce() + Send + 'static) {
+        let mut turns = self.0.lock().unwrap();
+        if until <= turns.turn {
+            drop(turns);
+            return effect();
+        }
+        turns.count += 1;
+        let number = turns.count;
+        turns.sent.insert((until, number), Box::new(effect));
+    }
+
+    async fn pause(&self, until: u64) {
         poll_fn(|context| {
             let mut turns = self.0.lock().unwrap();
             if turns.turn >= until {
