@@ -76,6 +76,7 @@ impl World {
     /// One step; `Some` when the world stands still until that instant.
     pub fn step(&mut self) -> Option<Option<Duration>> {
         self.pace.turn();
+        self.cluster.turn();
         match self.engine.step() {
             Step::Idle { until } if self.pace.is_quiet() && !self.cluster.lags() => {
                 let now = self.clock.now();

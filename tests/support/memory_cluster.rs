@@ -41,7 +41,7 @@ struct State {
     faults: VecDeque<ClusterError>,
     /// How many of the next writes arrive without an answer.
     unanswered: usize,
-    /// How many more times the watches are asked before they tell anything.
+    /// How many more turns pass before the watches tell anything.
     lag: usize,
     /// The objects as they were after each of the latest changes.
     past: VecDeque<BTreeMap<ObjectId, Value>>,
@@ -205,9 +205,15 @@ impl MemoryCluster {
         }
     }
 
-    /// The watches tell nothing until they were asked so often.
-    pub fn lag(&self, times: usize) {
-        self.state().lag = times;
+    /// The watches tell nothing for so many turns.
+    pub fn lag(&self, turns: usize) {
+        self.state().lag = turns;
+    }
+
+    /// Lets one turn pass.
+    pub fn turn(&self) {
+        let mut state = self.state();
+        state.lag = state.lag.saturating_sub(1);
     }
 
     /// Whether the watches have something to tell later.
@@ -328,7 +334,6 @@ impl Cluster for MemoryCluster {
     fn events(&self, limit: usize) -> Vec<ClusterEvent> {
         let mut state = self.state();
         if state.lag > 0 {
-            state.lag -= 1;
             return Vec::new();
         }
         let count = limit.min(state.events.len());
@@ -360,7 +365,8 @@ impl Cluster for MemoryCluster {
             let before = state.objects.get(&id).cloned();
             let after = state.apply(&id, &object, &manager, force, dry_run)?;
             if !dry_run {
-                state.writes.push(Write { verb: "apply", id, before, after: Some(after.clone()) });
+                let verb = if force { "apply" } else { "create" };
+                state.writes.push(Write { verb, id, before, after: Some(after.clone()) });
             }
             Ok(after)
         })

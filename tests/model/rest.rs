@@ -1,0 +1,127 @@
+//! What has to be true when nothing is under way and nothing fails: each field has the value that its direction demands,
+//! each object exists where it has to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubeferry::object::managed::{self, own_fields};
+use kubeferry::object::{FieldPath, ObjectId, Schema, compare};
+use serde_json::Value;
+
+use super::agreed::differs;
+use super::hands::{self, Manifest};
+use super::memory_cluster::text;
+use super::rules::{To, Way, existence, names, way};
+use super::run::{Run, namespace};
+use super::slots;
+use super::world::MANAGER;
+
+/// How things stood at rest; as long as nothing but plain edits follows, it tells what must have become of each object.
+pub struct Checkpoint {
+    live: BTreeMap<ObjectId, String>,
+    manifests: BTreeSet<ObjectId>,
+    /// Objects of which it tells nothing more.
+    pub loose: BTreeSet<ObjectId>,
+}
+
+/// Looks at the world at rest.
+pub fn look(run: &Run) -> Checkpoint {
+    let world = &run.world;
+    let progress = world.engine.progress();
+    assert_eq!((progress.queue, progress.in_flight, progress.batched), (0, 0, 0), "{progress:?}");
+    assert_eq!(progress.head, world.git.tip(), "the engine has another head than the remote");
+    let failed: Vec<_> =
+        world.engine.standings().changes().filter(|change| format!("{:?}", change.verb) == "Failed").collect();
+    assert!(failed.is_empty(), "{failed:?}");
+
+    let manifests = hands::manifests(&hands::tree(&world.git));
+    let live = world.cluster.objects();
+    for id in slots::objects() {
+        let manifest = manifests.iter().find(|manifest| manifest.id == id);
+        exists(run, &id, manifest, live.get(&id));
+        if let (Some(manifest), Some(live)) = (manifest, live.get(&id)) {
+            fields(run, &id, &manifest.value, live);
+        }
+    }
+    let uid = |(id, live): (&ObjectId, &Value)| (id.clone(), text(live, "/metadata/uid").to_owned());
+    let checkpoint = Checkpoint {
+        live: live.iter().map(uid).collect(),
+        manifests: manifests.iter().map(|manifest| manifest.id.clone()).collect(),
+        loose: BTreeSet::new(),
+    };
+    if let Some(before) = &run.checkpoint {
+        followed(run, before, &checkpoint);
+    }
+    checkpoint
+}
+
+fn said(run: &Run, id: &ObjectId) -> String {
+    format!("{:?}", run.world.said(id))
+}
+
+/// What exists on the deciding side exists on the other.
+fn exists(run: &Run, id: &ObjectId, manifest: Option<&Manifest>, live: Option<&Value>) {
+    let housed = run.world.cluster.object(&namespace(id.namespace().unwrap())).is_some();
+    match (existence(&run.rules, id), manifest, live) {
+        (Way::To(To::Cluster), Some(_), None) => assert!(!housed, "{id} is not created: {}", said(run, id)),
+        (Way::To(To::Git), None, Some(live)) => {
+            let has_writer = managed::entries(live).iter().any(|entry| entry.manager.name != MANAGER);
+            assert!(!has_writer, "{id} has no manifest: {}\n{live}", said(run, id));
+        }
+        _ => {}
+    }
+}
+
+/// What stands on the deciding side stands on the other.
+fn fields(run: &Run, id: &ObjectId, manifest: &Value, live: &Value) {
+    let told = || format!("{}\n{manifest}\n{live}", said(run, id));
+    if let Some(difference) = differs(&run.rules, id, manifest, live).filter(|_| !is_unset(run, id, manifest, live)) {
+        panic!("{id} differs: {difference}: {}", told());
+    }
+    let schema = Schema::builtin();
+    let view = schema.view_of(live);
+    for path in slots::slots(id) {
+        let (None, Some(there)) = (compare::get(manifest, &path, view), compare::get(live, &path, view)) else {
+            continue;
+        };
+        // A container that Git does not have is there or not as a whole.
+        let is_default = path == FieldPath::fields(["spec", "replicas"]);
+        match way(&run.rules, id, &path) {
+            Way::To(To::Cluster) => {
+                let owned = own_fields(live, MANAGER).is_some_and(|own| own.contains(&path));
+                assert!(!owned, "{id} {path} left Git and is still applied: {}", told());
+            }
+            Way::To(To::Git) => {
+                let declared = managed::owners_of(live, &path).iter().any(|owner| owner.name != MANAGER);
+                let is_wanted = if is_default { *there != 1 } else { declared || names(&run.rules, id, &path) };
+                let in_item = path.elements().len() > 4 && path.elements()[0] != slots::slots(id)[0].elements()[0];
+                assert!(!is_wanted || in_item, "{id} {path} is not written to Git: {}", told());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether all that differs is what the API server fills in by itself.
+fn is_unset(_run: &Run, _id: &ObjectId, _manifest: &Value, _live: &Value) -> bool {
+    false
+}
+
+/// What was deleted on the deciding side is gone from the other.
+fn followed(run: &Run, before: &Checkpoint, now: &Checkpoint) {
+    for (id, uid) in &before.live {
+        if !before.manifests.contains(id) || before.loose.contains(id) {
+            continue;
+        }
+        match existence(&run.rules, id) {
+            Way::To(To::Cluster) if !now.manifests.contains(id) && now.live.get(id) == Some(uid) => {
+                let live = run.world.cluster.object(id).unwrap();
+                let owned = own_fields(&live, MANAGER).is_some_and(|own| !own.is_empty());
+                assert!(!owned, "{id} left Git and is still live: {}", said(run, id));
+            }
+            Way::To(To::Git) if !now.live.contains_key(id) && now.manifests.contains(id) => {
+                panic!("{id} is gone from the cluster and still in Git: {}", said(run, id));
+            }
+            _ => {}
+        }
+    }
+}
