@@ -270,3 +270,17 @@ fn items_that_leave_git_go_although_kubectl_made_them_once() {
     assert_eq!(left, [2], "{:?}", world.said(&id));
     world.assert_in_sync();
 }
+
+#[test]
+fn an_object_whose_namespace_is_missing_waits_for_it_also_after_another_error() {
+    let mut world = World::new(TO_CLUSTER);
+    let shop = ObjectId::new(GroupKind::new("", "Namespace"), "", "shop");
+    world.cluster.remove(&shop);
+    world.cluster.fail_next(ClusterError::Busy("429".into()));
+    world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+    world.pass(600);
+    world.assert_said(&config_map_id("shop", "a"), "waits for Namespace shop");
+    world.cluster.update(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}), "people");
+    world.pass(1);
+    assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), "1");
+}

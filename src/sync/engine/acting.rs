@@ -119,17 +119,18 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn failed_to_write(&mut self, id: &ObjectId, error: &ClusterError) {
-        if let (ClusterError::NotFound(_), Some(namespace)) = (error, id.namespace())
-            && self.queue.failures(id) == 0
-        {
+        if let (ClusterError::NotFound(_), Some(namespace)) = (error, id.namespace()) {
             if self.live.namespace(namespace).is_none() {
                 self.homeless.insert(id.clone());
+                self.queue.succeeded(id);
                 let reason = format!("waits for Namespace {namespace}, which does not exist yet");
                 return self.leave(id, Side::Cluster, Verb::Pending, None, reason);
             }
-            // It came while the answer was on its way: tried once more at once.
-            self.queue.fail(id);
-            return self.queue.push(id.clone());
+            if self.queue.failures(id) == 0 {
+                // It came while the answer was on its way: tried once more at once.
+                self.queue.fail(id);
+                return self.queue.push(id.clone());
+            }
         }
         let mut change = Change::new(id.clone(), Side::Cluster, Verb::Failed).because(error.to_string());
         change.place = self.place_of(id);
