@@ -23,6 +23,10 @@ impl Agreed {
         self.0.iter().any(|(of, _)| of == id)
     }
 
+    pub fn forget(&mut self, id: &ObjectId) {
+        self.0.retain(|(of, _)| of != id);
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -46,8 +50,8 @@ pub fn differs(rules: &[Rule], id: &ObjectId, manifest: &Value, live: &Value) ->
     for path in leaves(manifest) {
         let (wanted, there) = (compare::get(manifest, &path, view), compare::get(live, &path, view));
         let same = match (wanted, there) {
-            // An empty map asks for nothing that others would have to give up.
-            (Some(Value::Object(wanted)), Some(Value::Object(_))) if wanted.is_empty() => true,
+            // An empty map asks for nothing.
+            (Some(Value::Object(wanted)), _) if wanted.is_empty() => true,
             (Some(wanted), Some(there)) => compare::same(wanted, there, at(view, &path)),
             _ => false,
         };

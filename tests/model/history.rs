@@ -92,10 +92,22 @@ pub enum Happening {
     /// The process is killed, and another begins: calls under way arrive, late or never, as `fate` says.
     Kill {
         fate: u64,
+        kept: Kept,
         active: bool,
     },
     /// Everything comes to rest, and is looked at.
     Rest,
+}
+
+/// What a new process finds of what the one before it kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// What was written last.
+    Latest,
+    /// Nothing.
+    Nothing,
+    /// A backup of something older.
+    Backup,
 }
 
 /// What happens, and how the world goes on until the next thing happens.
@@ -170,10 +182,12 @@ fn happening() -> impl Strategy<Value = Happening> {
         any::<bool>().prop_map(Down),
         any::<bool>().prop_map(Refuse),
     ];
+    let kept = prop_oneof![6 => Just(Kept::Latest), 1 => Just(Kept::Nothing), 1 => Just(Kept::Backup)];
     let process = prop_oneof![
         2 => rules::rules().prop_map(Reload),
         1 => any::<bool>().prop_map(Active),
-        2 => (0..1000u64, prop::bool::weighted(0.8)).prop_map(|(fate, active)| Kill { fate, active }),
+        2 => (0..1000u64, kept, prop::bool::weighted(0.8))
+            .prop_map(|(fate, kept, active)| Kill { fate, kept, active }),
     ];
     prop_oneof![30 => git, 3 => odd_git, 26 => cluster, 2 => odd_cluster, 8 => fault, 8 => process, 4 => Just(Rest)]
 }

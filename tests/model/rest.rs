@@ -23,6 +23,13 @@ pub struct Checkpoint {
     pub loose: BTreeSet<ObjectId>,
 }
 
+impl Checkpoint {
+    /// Whether the object stands on neither side.
+    pub fn is_nowhere(&self, id: &ObjectId) -> bool {
+        !self.live.contains_key(id) && !self.manifests.contains(id)
+    }
+}
+
 /// Looks at the world at rest.
 pub fn look(run: &Run) -> Checkpoint {
     let world = &run.world;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use kubeferry::cluster::ClusterError;
+use kubeferry::cluster::{ClusterError, StateText};
 use kubeferry::object::{GroupKind, ObjectId};
 use serde_json::json;
 
 use super::hands;
-use super::history::{Happening, History, Moment};
+use super::history::{Happening, History, Kept, Moment};
 use super::memory_cluster::kind;
 use super::pace::{Dice, Fate, Pace};
 use super::rest::Checkpoint;
@@ -24,6 +24,8 @@ pub struct Run {
     pub witness: Witness,
     pub rules: Vec<rules::Rule>,
     pub checkpoint: Option<Checkpoint>,
+    /// What a process before this one had kept.
+    backup: Option<StateText>,
     number: u64,
     steps: usize,
 }
@@ -67,6 +69,7 @@ impl Run {
             world,
             rules: history.rules.clone(),
             checkpoint: None,
+            backup: None,
             number: 100,
             steps: 0,
         };
@@ -195,12 +198,12 @@ impl Run {
                 self.checkpoint = None;
             }
             Active(active) => self.world.engine.set_active(active),
-            Kill { fate, active } => self.kill(fate, active),
+            Kill { fate, kept, active } => self.kill(fate, kept, active),
             Rest => self.rest(),
         }
     }
 
-    fn kill(&mut self, fate: u64, active: bool) {
+    fn kill(&mut self, fate: u64, kept: Kept, active: bool) {
         let mut dice = Dice::new(fate);
         self.world.pace.cut(|| match dice.below(3) {
             0 => Fate::Lost,
@@ -208,9 +211,22 @@ impl Run {
             _ => Fate::Late(1 + dice.below(60) as u64),
         });
         self.witness.look(&self.world);
+        let now = self.world.cluster.kept();
+        match kept {
+            Kept::Latest => {}
+            Kept::Nothing => self.world.cluster.keep(|_| None),
+            Kept::Backup => {
+                self.world.cluster.keep(|_| None);
+                let backup = self.backup.take();
+                self.world.cluster.keep(|_| backup);
+            }
+        }
+        self.backup = now.or(self.backup.take());
         self.world.restart(active);
-        self.witness.restarted(&self.world);
-        self.checkpoint = None;
+        if kept != Kept::Latest {
+            self.witness.forgets();
+            self.checkpoint = None;
+        }
     }
 
     /// What becomes of this object is no longer told by the checkpoint.
@@ -229,7 +245,9 @@ impl Run {
         self.world.engine.set_active(true);
         // Longer than the longest pause after failures, twice: what waited may have to wait for Git once more.
         self.pass(1_000);
-        self.checkpoint = Some(super::rest::look(self));
+        let checkpoint = super::rest::look(self);
+        slots::objects().filter(|id| checkpoint.is_nowhere(id)).for_each(|id| self.witness.rested(&id));
+        self.checkpoint = Some(checkpoint);
     }
 
     /// Hours go by, and nothing happens.

@@ -59,10 +59,14 @@ impl Witness {
         self.since = 0;
     }
 
-    /// The process was killed: what it remembered is lost.
-    pub fn restarted(&mut self, _world: &World) {
+    /// What was kept over restarts is lost.
+    pub fn forgets(&mut self) {
         self.agreed.clear();
-        self.since = 0;
+    }
+
+    /// At rest: what stands on neither side has no past any more.
+    pub fn rested(&mut self, id: &ObjectId) {
+        self.agreed.forget(id);
     }
 
     pub fn namespace_went(&mut self, name: &str) {
