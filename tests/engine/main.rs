@@ -19,5 +19,6 @@ mod model;
 mod places;
 mod remembering;
 mod rounds;
+mod scenarios;
 mod witness;
 mod world;
