@@ -17,6 +17,7 @@ pub mod mask;
 pub mod path;
 mod projection;
 pub mod quantity;
+pub mod readiness;
 pub mod repo_path;
 pub mod schema;
 pub mod stamps;
