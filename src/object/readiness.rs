@@ -171,10 +171,10 @@ impl<'a> Of<'a> {
             return Some(short);
         }
         // Without a deadline the condition is not set.
-        let has_deadline = self.number("/spec/progressDeadlineSeconds").is_some_and(|limit| limit != i64::from(i32::MAX));
-        let has_rolled = |condition: &Condition<'_>| {
-            condition.is("True") && condition.text("reason") == "NewReplicaSetAvailable"
-        };
+        let has_deadline =
+            self.number("/spec/progressDeadlineSeconds").is_some_and(|limit| limit != i64::from(i32::MAX));
+        let has_rolled =
+            |condition: &Condition<'_>| condition.is("True") && condition.text("reason") == "NewReplicaSetAvailable";
         if has_deadline && !progressing.as_ref().is_some_and(has_rolled) {
             return waits("its new ReplicaSet is not available");
         }
@@ -217,7 +217,9 @@ impl<'a> Of<'a> {
             ("ready replicas", self.count("/status/readyReplicas"), wanted),
         ]);
         let extra = self.count("/status/replicas") - wanted;
-        short.or_else(|| (extra > 0).then(|| told(Stage::InProgress, format!("{extra} replicas are still to be terminated"))))
+        short.or_else(|| {
+            (extra > 0).then(|| told(Stage::InProgress, format!("{extra} replicas are still to be terminated")))
+        })
     }
 
     fn daemon_set(&self) -> Option<Unready> {

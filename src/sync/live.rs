@@ -1,5 +1,5 @@
-//! Owns what is known of the cluster between events: per object a UID, a version and a digest, per kind how far its
-//! watch has come. Must never keep an object.
+//! Owns what is known of the cluster between events: per object a UID, a version and a digest, and why it is not ready;
+//! per kind how far its watch has come. Must never keep an object.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::object::digest::Digest;
+use crate::object::readiness::{self, Unready};
 use crate::object::{GroupKind, ObjectId};
 use crate::rules::Labels;
 
@@ -68,6 +69,8 @@ pub struct LiveTable {
     namespaces: BTreeMap<Box<str>, Container>,
     definitions: BTreeMap<GroupKind, Container>,
     counts: BTreeMap<GroupKind, usize>,
+    /// Live objects that are not ready, and why.
+    unready: BTreeMap<ObjectId, Unready>,
     /// Whether status is part of the digest, because a filter names it.
     pub with_status: bool,
 }
@@ -99,6 +102,10 @@ impl LiveTable {
             entry.listing = listing;
             return if is_listing { Sighting::Stale } else { Sighting::Unchanged };
         }
+        match readiness::unready(object) {
+            Some(unready) => drop(self.unready.insert(id.clone(), unready)),
+            None => drop(self.unready.remove(id)),
+        }
         let digest = Some(digest(object, manager, self.with_status));
         let namespace = id.namespace().and_then(|namespace| self.namespaces.get(namespace));
         let entry = Entry {
@@ -122,6 +129,7 @@ impl LiveTable {
     /// Takes in that an object has gone. Returns whether it was known.
     pub fn lose(&mut self, id: &ObjectId, now: Instant) -> bool {
         self.drop_container(id);
+        self.unready.remove(id);
         let Some(entry) = self.entries.remove(id) else { return false };
         if let Some(count) = self.counts.get_mut(id.group_kind()) {
             *count = count.saturating_sub(1);
@@ -193,6 +201,17 @@ impl LiveTable {
         self.counts.retain(|kind, _| keep(kind));
         self.entries.retain(|id, _| keep(id.group_kind()));
         self.tombstones.retain(|id, _| keep(id.group_kind()));
+        self.unready.retain(|id, _| keep(id.group_kind()));
+    }
+
+    /// Why a live object is not ready; `None` when it is.
+    pub fn unready(&self, id: &ObjectId) -> Option<&Unready> {
+        self.unready.get(id)
+    }
+
+    /// Every live object that is not ready.
+    pub fn all_unready(&self) -> impl Iterator<Item = (&ObjectId, &Unready)> {
+        self.unready.iter()
     }
 
     /// What is kept of an object; `None` when it is not live.

@@ -1,4 +1,4 @@
-//! Owns what waits to be planned: identities, each at most once, at once or at a time. Must never hold a state: what an
+//! Owns what waits to be planned: identities, each at most once, at once or at a time, what others need before them. Must never hold a state: what an
 //! object looks like is read when its turn comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::object::ObjectId;
 
 use super::clock::Instant;
+use super::order::Rank;
 
 /// The first pause after a failure; doubles up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -17,7 +18,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// Identities that wait for a planning pass.
 #[derive(Debug, Default)]
 pub struct Queue {
-    ready: VecDeque<ObjectId>,
+    /// In the order of ranks.
+    ready: [VecDeque<ObjectId>; Rank::COUNT],
     waiting: HashSet<ObjectId>,
     timers: BTreeSet<(Instant, ObjectId)>,
     at: BTreeMap<ObjectId, Instant>,
@@ -27,8 +29,10 @@ pub struct Queue {
 impl Queue {
     /// Plans the object as soon as its turn comes.
     pub fn push(&mut self, id: ObjectId) {
-        if self.waiting.insert(id.clone()) {
-            self.ready.push_back(id);
+        if self.waiting.insert(id.clone())
+            && let Some(ready) = self.ready.get_mut(Rank::of(id.group_kind()) as usize)
+        {
+            ready.push_back(id);
         }
     }
 
@@ -78,7 +82,7 @@ impl Queue {
                 self.push(id);
             }
         }
-        let id = self.ready.pop_front()?;
+        let id = self.ready.iter_mut().find_map(VecDeque::pop_front)?;
         self.waiting.remove(&id);
         Some(id)
     }
@@ -90,12 +94,17 @@ impl Queue {
 
     /// How many wait to be planned at once, timers aside.
     pub fn len(&self) -> usize {
-        self.ready.len()
+        self.waiting.len()
+    }
+
+    /// Whether the object waits to be planned at once.
+    pub fn contains(&self, id: &ObjectId) -> bool {
+        self.waiting.contains(id)
     }
 
     /// Whether nothing waits to be planned at once.
     pub fn is_empty(&self) -> bool {
-        self.ready.is_empty()
+        self.waiting.is_empty()
     }
 
     /// Drops everything that waits.
@@ -131,6 +140,17 @@ mod tests {
             [queue.pop(Duration::ZERO), queue.pop(Duration::ZERO), queue.pop(Duration::ZERO)],
             [Some(id("a")), Some(id("b")), None]
         );
+    }
+
+    #[test]
+    fn what_others_need_comes_first() {
+        let mut queue = Queue::default();
+        let namespace = ObjectId::new(GroupKind::new("", "Namespace"), "", "shop");
+        queue.push(id("a"));
+        queue.push(namespace.clone());
+        assert!(queue.contains(&namespace) && queue.len() == 2);
+        assert_eq!([queue.pop(Duration::ZERO), queue.pop(Duration::ZERO)], [Some(namespace), Some(id("a"))]);
+        assert!(queue.is_empty());
     }
 
     #[test]

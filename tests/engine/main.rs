@@ -16,6 +16,7 @@ mod actors;
 mod deleting;
 mod git;
 mod model;
+mod order;
 mod places;
 mod remembering;
 mod rounds;

@@ -119,6 +119,15 @@ impl MemoryCluster {
         self.state().scale(id, replicas);
     }
 
+    /// What a controller says of an object.
+    pub fn set_status(&self, id: &ObjectId, status: &Value) {
+        let mut state = self.state();
+        let Some(mut live) = state.objects.get(id).cloned() else { return };
+        live["status"] = status.clone();
+        let entries = entries(&live);
+        state.store(id, live, &entries);
+    }
+
     /// Deletes as another manager does; whether it was there.
     pub fn remove(&self, id: &ObjectId) -> bool {
         self.state().remove(id)

@@ -38,9 +38,7 @@ fn pods_are_ready_when_they_run_and_say_so_or_have_ended() {
 
 #[test]
 fn workloads_are_ready_when_their_counts_are_reached() {
-    let of = |current: i64, ready: i64, replicas: i64| {
-        json!({"observedGeneration": 1, "currentReplicas": current, "readyReplicas": ready, "replicas": replicas})
-    };
+    let of = |current: i64, ready: i64, replicas: i64| json!({"observedGeneration": 1, "currentReplicas": current, "readyReplicas": ready, "replicas": replicas});
     let spec = || json!({"replicas": 4});
     for (spec, status, expected) in [
         (json!({}), json!({}), WAITS),
@@ -169,7 +167,8 @@ fn any_other_object_is_asked_for_the_usual_conditions() {
     for (status, expected) in cases {
         assert_eq!(stage("example.com/v1 Widget", json!({}), status.clone()), expected, "{status}");
     }
-    let going = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
+    let going =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
     assert_eq!(unready(&going).unwrap().stage, Stage::Terminating);
 }
 

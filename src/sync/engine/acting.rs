@@ -28,7 +28,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Deletes of one pass are judged as a set: when everything else is planned and nothing is in flight.
     pub(super) fn judge_deletes(&mut self) -> bool {
-        let is_quiet = self.queue.is_empty() && self.flights.is_empty() && self.git.is_idle();
+        let is_quiet = self.queue.is_empty() && self.flights.is_empty() && self.order.is_empty() && self.git.is_idle();
         if self.doomed.is_empty() || !is_quiet || !self.active {
             return false;
         }
@@ -73,6 +73,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if let Some(live) = &live {
             self.see(&id, live);
         }
+        self.written(&id, &done);
         let place = self.place_of(&id);
         for action in &done {
             let verb = match action {

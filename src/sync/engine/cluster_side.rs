@@ -46,6 +46,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.set_patch_paths();
                 let waiting: Vec<ObjectId> = self.standings.waiting_for_kinds().collect();
                 waiting.into_iter().for_each(|id| self.queue.push(id));
+                self.kinds_changed();
                 self.watch();
             }
             ClusterEvent::Listing(kind) => self.live.listing(&kind),
@@ -80,6 +81,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.miss(&id);
             self.queue.push(id);
         });
+        self.list_read(kind);
     }
 
     fn seen(&mut self, object: Box<Value>) {
@@ -97,11 +99,15 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Takes in the state of an object, from an event or from the response to our own write. What depends on a Namespace
     /// is planned anew when that is new or has other labels.
     pub(super) fn see(&mut self, id: &ObjectId, object: &Value) -> Sighting {
-        if !id.is("", "Namespace") {
-            return self.live.see(id, object, &self.manager);
-        }
-        let before = self.live.namespace(id.name()).map(|namespace| namespace.labels.clone());
+        let before = match id.is("", "Namespace") {
+            true => self.live.namespace(id.name()).map(|namespace| namespace.labels.clone()),
+            false => None,
+        };
         let sighting = self.live.see(id, object, &self.manager);
+        self.readiness_seen(id);
+        if !id.is("", "Namespace") {
+            return sighting;
+        }
         if before.is_none() {
             let within = |waiting: &ObjectId| waiting.namespace() == Some(id.name());
             let housed: Vec<ObjectId> = self.homeless.iter().filter(|id| within(id)).cloned().collect();
@@ -147,6 +153,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         if self.live.lose(&id, self.clock.now()) {
             self.applied.remove(&id);
+            self.waits.settled(&id);
             self.queue.push(id);
         }
     }

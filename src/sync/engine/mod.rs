@@ -8,6 +8,7 @@ mod cluster_side;
 mod compose;
 mod git_side;
 mod objects;
+mod ordering;
 mod placing;
 mod preview;
 mod progress;
@@ -40,11 +41,13 @@ use super::clock::{Clock, Instant};
 use super::deletes::Deletes;
 use super::live::LiveTable;
 use super::observe::{ObserveError, Observed};
+use super::order::Order;
 use super::plan::RuleIndex;
 use super::planner::Identity;
 use super::queue::Queue;
 use super::removed::Removed;
 use super::targets::Claims;
+use super::waits::Waits;
 
 pub use preview::Preview;
 pub use progress::{KindProgress, Progress};
@@ -105,6 +108,11 @@ pub struct Engine<C, R, K> {
     live: LiveTable,
     bases: Bases,
     queue: Queue,
+    order: Order,
+    waits: Waits,
+    /// When a run that ends no longer waits for objects to become ready, and whether that was so.
+    patience: Option<Instant>,
+    gave_up: bool,
     /// Objects that are being read or written, and whether something happened to them meanwhile.
     flights: HashMap<ObjectId, bool>,
     /// Digest of what was last applied, until its effect was planned: applied twice in a row it does not settle.
@@ -178,6 +186,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             live: LiveTable::default(),
             bases: Bases::default(),
             queue: Queue::default(),
+            order: Order::default(),
+            waits: Waits::default(),
+            patience: None,
+            gave_up: false,
             flights: HashMap::new(),
             applied: HashMap::new(),
             unlisted: BTreeSet::new(),
@@ -226,6 +238,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         worked |= self.start_recall();
         worked |= self.start_git();
         worked |= self.remember();
+        worked |= self.give_up_waiting();
         if worked { Step::Worked } else { Step::Idle { until: self.deadline() } }
     }
 
@@ -296,7 +309,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Whether both sides were read whole and every action was tried.
     pub fn is_settled(&self) -> bool {
-        self.is_read() && self.batch.is_empty() && self.git.is_idle() && self.doomed.is_empty() && self.is_remembered()
+        self.is_done() && self.is_remembered() && !self.is_waiting()
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_read() && self.batch.is_empty() && self.git.is_idle() && self.doomed.is_empty()
     }
 
     /// What the run of a [`Mode::Preview`] engine found, in the order of identities.
@@ -307,7 +324,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn is_read(&self) -> bool {
-        self.head_read && !self.live.is_listing() && self.queue.is_empty() && self.flights.is_empty()
+        self.head_read
+            && !self.live.is_listing()
+            && self.queue.is_empty()
+            && self.flights.is_empty()
+            && self.order.is_empty()
     }
 
     /// Lists every kind anew: each object is compared as the list shows it.
@@ -327,15 +348,20 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let fetch = (self.git.is_idle() && self.wants_fetch() && !self.awaits_state()).then_some(self.next_fetch);
         // A timer that is due while everything is in flight waits for the end of a task, not for itself.
         let queue = if self.takes_events() { self.queue.next_timer() } else { None };
-        [batch, fetch, queue, self.recall_due(), self.remember_due()].into_iter().flatten().min()
+        [batch, fetch, queue, self.wait_limit(), self.recall_due(), self.remember_due()].into_iter().flatten().min()
     }
 
     fn done(&mut self, done: Done) {
         match done {
-            Done::Observed(id, shown, observed) => self.observed(&id, shown, observed),
+            Done::Observed(id, shown, observed) => {
+                self.observed(&id, shown, observed);
+                self.turn_ended(&id);
+            }
             Done::Acted(since, acted) => {
                 self.standings.metrics().applied(self.clock.now().saturating_sub(since));
+                let id = acted.id.clone();
                 self.acted(*acted);
+                self.turn_ended(&id);
             }
             Done::Previewed(preview) => self.previewed(*preview),
             Done::Loaded(loaded) => {

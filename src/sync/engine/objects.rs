@@ -25,9 +25,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let mut worked = false;
         let now = self.clock.now();
         while self.takes_events()
-            && let Some(id) = self.queue.pop(now)
+            && let Some(id) = self.next_turn(now)
         {
-            self.start(id, None, false);
+            self.start(id.clone(), None, false);
+            self.turn_ended(&id);
             worked = true;
         }
         worked
@@ -69,6 +70,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let namespaces = self.live.watched(&GroupKind::new("", "Namespace"));
         if namespaces == Some(&Watched::Listing) && id.namespace().is_some() && self.waits_for_namespace(&id) {
+            return;
+        }
+        if !composing && !is_live && matches!(found, Found::One(_)) && self.waits_for_order(&id) {
             return;
         }
         let (manifest, proof) = match &found {
@@ -115,6 +119,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.bases.forget(id, self.is_listed(id));
         self.bases.answered(id, None);
         self.live.bury(id);
+        self.waits.clear(id);
+        self.waits.settled(id);
+        self.wake_dependents(id);
         self.standings.clear_of(id);
         self.doomed.remove(id);
         self.applied.remove(id);
@@ -278,6 +285,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 "was applied and still differs; the API server or a webhook changes it back",
             );
         }
+        self.hold_for_dependencies(&mut plan, &observed);
         self.stand(&plan, &observed);
         if plan.agrees {
             self.agree(&plan, &observed);

@@ -78,6 +78,11 @@ impl Standings {
         self.objects.contains_key(id)
     }
 
+    /// What is said of an object.
+    pub(super) fn of(&self, id: &ObjectId) -> &[Change] {
+        self.objects.get(id).map_or(&[], Vec::as_slice)
+    }
+
     pub(super) fn clear_of(&mut self, id: &ObjectId) {
         self.kindless.remove(id);
         self.replace(id, Vec::new());
