@@ -155,6 +155,7 @@ impl World {
             namespace_labels: None,
             deletes_wait: None,
             past: Default::default(),
+            fought: &[],
             around: Default::default(),
         };
         planner::plan(&subject, &self.rules, &self.identity)

@@ -95,6 +95,7 @@ pub fn publish(reporter: &Reporter, engine: &LiveEngine, repository: &Repository
     reporter.metrics.queue(progress.queue);
     reporter.metrics.manifests(progress.manifests);
     reporter.metrics.batched(progress.batched);
+    reporter.metrics.fights(progress.fights);
     reporter.metrics.watched(progress.kinds.iter().map(|kind| kind.objects).sum());
     reporter.status.update(|page| {
         page.git.head = progress.head.map(|head| head.to_string());

@@ -42,6 +42,11 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SideLabels {
+    side: Side,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
     result: &'static str,
 }
@@ -97,6 +102,7 @@ struct Inner {
     watched: Gauge,
     manifests: Gauge,
     batched: Gauge,
+    fights: Family<SideLabels, Gauge>,
     leader: Gauge,
     ready: Gauge,
     synced: Gauge<f64, AtomicU64>,
@@ -140,6 +146,7 @@ impl Metrics {
             watched: Gauge::default(),
             manifests: Gauge::default(),
             batched: Gauge::default(),
+            fights: Family::default(),
             leader: Gauge::default(),
             ready: Gauge::default(),
             synced: Gauge::default(),
@@ -154,6 +161,9 @@ impl Metrics {
         }
         for result in ["changed", "unchanged", "failed"] {
             drop(inner.fetches.get_or_create(&ResultLabels { result }));
+        }
+        for side in [Side::Cluster, Side::Git] {
+            drop(inner.fights.get_or_create(&SideLabels { side }));
         }
         for verb in Verb::ALL {
             match verb {
@@ -178,6 +188,14 @@ impl Metrics {
     pub fn states(&self, states: &BTreeMap<Verb, usize>) {
         for (verb, count) in states {
             self.0.states.get_or_create(&StateLabels { state: *verb }).set(gauge(*count));
+        }
+    }
+
+    /// Sets how many fields and objects are held towards each side, the cluster and Git, because somebody keeps undoing
+    /// what is written.
+    pub fn fights(&self, held: [usize; 2]) {
+        for (side, count) in [Side::Cluster, Side::Git].into_iter().zip(held) {
+            self.0.fights.get_or_create(&SideLabels { side }).set(gauge(count));
         }
     }
 
@@ -303,6 +321,8 @@ impl Inner {
         registry.register("queue_length", "Objects that wait to be planned", self.queue.clone());
         registry.register("watched_objects", "Objects watched in the cluster", self.watched.clone());
         registry.register("manifests", "Manifests read from Git", self.manifests.clone());
+        let held = "Fields and objects that are held because somebody keeps undoing what is written";
+        registry.register("fights", held, self.fights.clone());
         registry.register("batched_objects", "Objects whose change waits for the next commit", self.batched.clone());
         registry.register("leader", "1 while this process holds the Lease", self.leader.clone());
         registry.register("ready", "1 while this process is ready", self.ready.clone());
@@ -326,6 +346,7 @@ mod tests {
             "kubeferry_pushes_total{result=\"raced\"} 0",
             "kubeferry_rules_reloads_total{result=\"failed\"} 0",
             "kubeferry_plan_seconds_count 0",
+            "kubeferry_fights{side=\"git\"} 0",
             "kubeferry_leader 0",
             "# EOF",
         ] {

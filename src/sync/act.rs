@@ -10,6 +10,7 @@ use crate::object::schema::{Schema, SchemaView};
 use crate::object::{FieldPath, FieldSet, ObjectId, PathElement, Scalar, compare, managed};
 
 use super::base::Answer;
+use super::fights::Wrote;
 use super::plan::Action;
 use super::planner::Identity;
 use super::to_cluster;
@@ -28,6 +29,8 @@ pub struct Acted {
     pub created: bool,
     /// The live object after the last write; `None` when it was deleted or nothing was written.
     pub live: Option<Value>,
+    /// Fields whose values an apply changed.
+    pub wrote: Vec<Wrote>,
     /// What admission made of the object that was applied last.
     pub answer: Option<Answer>,
     /// Why the rest was not carried out.
@@ -45,7 +48,7 @@ pub async fn act<C: Cluster>(
     actions: Vec<Action>,
 ) -> Acted {
     let mut done = Vec::new();
-    let mut answer = None;
+    let (mut answer, mut changes) = (None, Vec::new());
     let created = actions.iter().any(|action| matches!(action, Action::Create { .. }));
     for action in actions {
         let view = match &live {
@@ -55,16 +58,19 @@ pub async fn act<C: Cluster>(
         let step = Step { cluster: &*cluster, identity: &identity, id: &id, version: version.as_deref() };
         match step.take(&action, live.clone(), view).await {
             Ok(after) => {
+                if let Action::Apply { changed, .. } = &action {
+                    changes.extend(Wrote::all(changed, live.as_ref(), after.as_ref(), view));
+                }
                 live = after;
                 if let (Action::Apply { object, .. }, Some(live)) = (&action, &live) {
                     answer = to_cluster::other_answer(object, live, schema.view_of(live));
                 }
                 done.push(action);
             }
-            Err(error) => return Acted { id, done, created, live, answer, error: Some(error) },
+            Err(error) => return Acted { id, done, created, live, wrote: changes, answer, error: Some(error) },
         }
     }
-    Acted { id, done, created, live, answer, error: None }
+    Acted { id, done, created, live, wrote: changes, answer, error: None }
 }
 
 struct Step<'a, C> {

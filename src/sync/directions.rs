@@ -12,6 +12,7 @@ use crate::object::{FieldPath, Kind, ObjectId, RepoPath, compare};
 use crate::rules::{Direction, GitEdits, Rule};
 
 use super::carried::Carried;
+use super::fights::Fought;
 use super::plan::{Note, Plan, Side, Verb};
 
 /// Where a field goes.
@@ -25,7 +26,7 @@ pub enum Way {
     Both,
     /// Differences are only reported.
     Observed,
-    /// A rule covers it and takes no action: it is suspended or in error.
+    /// A rule covers it and takes no action: it is suspended or in error, or somebody keeps changing the field back.
     Idle,
     /// No rule covers it.
     Uncovered,
@@ -46,6 +47,8 @@ pub struct Directions<'a> {
     carried: Vec<Carried<'a>>,
     /// Which way fields go that either side may have changed; empty until that is settled.
     settled: BTreeMap<FieldPath, Way>,
+    /// Fields that nothing is written to for now.
+    held: Vec<FieldPath>,
 }
 
 impl<'a> Directions<'a> {
@@ -62,7 +65,15 @@ impl<'a> Directions<'a> {
             }
             Covering { rule, fields: (!rule.fields.is_empty()).then_some(fields), faults }
         };
-        Self { covering: matching.iter().map(covering).collect(), carried: Vec::new(), settled: BTreeMap::new() }
+        let covering = matching.iter().map(covering).collect();
+        Self { covering, carried: Vec::new(), settled: BTreeMap::new(), held: Vec::new() }
+    }
+
+    /// The same, but nothing is written to what is fought over.
+    #[must_use]
+    pub fn without(mut self, fought: &[Fought]) -> Self {
+        self.held = fought.iter().filter_map(|fought| fought.field.clone()).collect();
+        self
     }
 
     /// The same, with the values of the fields that reach Git as another value, or elsewhere.
@@ -105,6 +116,12 @@ impl<'a> Directions<'a> {
 
     /// The first rule that covers the field, and where it sends it.
     pub fn of(&self, path: &FieldPath) -> (Way, Option<&'a Rule>) {
+        let (way, rule) = self.decided(path);
+        let is_held = !self.held.is_empty() && self.held.iter().any(|held| held.covers(path));
+        if is_held && rule.is_some() { (Way::Idle, rule) } else { (way, rule) }
+    }
+
+    fn decided(&self, path: &FieldPath) -> (Way, Option<&'a Rule>) {
         let (way, rule) = self.by_rule(path);
         let is_open =
             way == Way::Both || way == Way::ToGit && rule.is_some_and(|rule| rule.git_edits == GitEdits::Hold);

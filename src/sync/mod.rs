@@ -12,6 +12,8 @@ mod disagreements;
 pub mod engine;
 mod evidence;
 mod existence;
+pub mod fights;
+mod fought;
 pub mod live;
 mod merge;
 pub mod message;

@@ -13,6 +13,8 @@ use crate::rules::{Candidate, Direction, Labels, Rule, Rules, Target, skipped};
 use super::base::{Answer, Base};
 use super::directions::Directions;
 use super::existence;
+use super::fights::Fought;
+use super::fought;
 use super::past::Past;
 use super::plan::{Action, Plan, Side, Verb};
 use super::spots::{Fragment, Spots};
@@ -92,6 +94,8 @@ pub struct Subject<'a> {
     pub deletes_wait: Option<&'a str>,
     /// What is known of its fields' past.
     pub past: Past<'a>,
+    /// What is not written because somebody keeps undoing it.
+    pub fought: &'a [Fought],
     /// What else of Git it depends on.
     pub around: Surroundings<'a>,
 }
@@ -124,7 +128,12 @@ impl Subject<'_> {
 pub fn plan(subject: &Subject<'_>, rules: &Rules, identity: &Identity) -> Plan {
     let by_base = plan_as(subject, rules, identity, subject.base);
     let carries_through = by_base.selected && !by_base.agrees;
-    if carries_through || !has_other_labels(subject) { by_base } else { plan_as(subject, rules, identity, None) }
+    let mut plan = match carries_through || !has_other_labels(subject) {
+        true => by_base,
+        false => plan_as(subject, rules, identity, None),
+    };
+    fought::existence(&mut plan, subject);
+    plan
 }
 
 /// Whether a side has other labels than when both agreed.
@@ -232,7 +241,7 @@ pub(super) fn directions<'r>(
     live: Option<&Value>,
 ) -> Directions<'r> {
     let directions = Directions::new(matching, manifest, live, subject.view);
-    directions.carrying(subject.id, subject.kind, manifest, live, subject.view)
+    directions.without(subject.fought).carrying(subject.id, subject.kind, manifest, live, subject.view)
 }
 
 /// Plans what goes to Git beside the manifest: patches, and values in other files.
@@ -292,6 +301,7 @@ fn on_both_sides(
     to_cluster::plan(plan, subject, manifest, live, &directions, &removed, identity);
     to_git::plan(plan, subject, manifest, live, &directions, &spots);
     beside(plan, subject, Some(manifest), live, matching, &directions);
+    fought::fields(plan, subject, manifest, live, identity);
     let active = matching.iter().any(|rule| !rule.suspend && rule.sync_to != Direction::Observe);
     let open = plan.notes.iter().any(|note| matches!(note.verb, Verb::Held | Verb::Pending));
     plan.agrees = active && plan.actions.is_empty() && !open;

@@ -187,6 +187,7 @@ impl Case {
             namespace_labels: None,
             deletes_wait: self.waits,
             past: Past { manifest: self.then.as_ref(), ..self.past },
+            fought: &[],
             around: Surroundings { fragments: &self.fragments, files: Some(&self.files), tree: Some(&self.tree) },
         };
         let plan = plan(&subject, &self.rules, &identity());

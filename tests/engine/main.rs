@@ -14,6 +14,7 @@ mod pace;
 
 mod actors;
 mod deleting;
+mod fights;
 mod git;
 mod model;
 mod order;

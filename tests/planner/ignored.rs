@@ -44,6 +44,7 @@ fn plan(manifest: Option<&Value>, live: &Value, rule: &str) -> Plan {
         namespace_labels: None,
         deletes_wait: None,
         past: Default::default(),
+        fought: &[],
         around: Default::default(),
     };
     planner::plan(&subject, &rules, &identity())

@@ -182,6 +182,7 @@ impl Scene {
             namespace_labels: None,
             deletes_wait: None,
             past: Past::default(),
+            fought: &[],
             around: Surroundings { fragments: &fragments, files: Some(&files), tree: None },
         };
         planner::plan(&subject, &self.rules, &identity())

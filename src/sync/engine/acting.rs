@@ -67,8 +67,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     /// The cluster half of a plan was carried out, or failed.
-    pub(super) fn acted(&mut self, acted: Acted) {
-        let Acted { id, done, created, live, answer, error } = acted;
+    pub(super) fn acted(&mut self, mut acted: Acted) {
+        self.count_writes(&mut acted);
+        let Acted { id, done, created, live, answer, error, .. } = acted;
         let again = self.flights.remove(&id).unwrap_or_default();
         if let Some(live) = &live {
             self.see(&id, live);

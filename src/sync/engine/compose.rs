@@ -14,6 +14,7 @@ use super::super::message;
 use super::super::observe::Observed;
 use super::super::plan::{Action, Plan, RuleIndex};
 use super::super::told::Told;
+use super::fighting::Committed;
 use super::git_side::{Git, Sent};
 use super::removing::Removal;
 use super::{Done, Engine, IN_FLIGHT};
@@ -38,6 +39,7 @@ pub(super) struct Composer {
     pub(super) changes: Vec<(Change, Told)>,
     pub(super) texts: Vec<(ObjectId, RepoPath, Vec<u8>)>,
     pub(super) gone: BTreeSet<RepoPath>,
+    committed: Vec<Committed>,
     /// Set when the rules changed meanwhile: what is composed is thrown away and begun anew.
     outdated: bool,
 }
@@ -120,8 +122,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         composer.reading.remove(&plan.id);
         for action in plan.on(Side::Git) {
             let rule = action.rule().map(|rule| self.rule_ref(rule));
-            if let Err(reason) = self.put(&mut composer, &plan.id, action, &observed, rule) {
-                self.leave(&plan.id, Side::Git, Verb::Held, action.rule(), reason);
+            match self.put(&mut composer, &plan.id, action, &observed, rule) {
+                Ok(()) => composer.committed.push(self.committed(&plan.id, action, &observed)),
+                Err(reason) => self.leave(&plan.id, Side::Git, Verb::Held, action.rule(), reason),
             }
         }
         self.git = Git::Composing(composer);
@@ -197,7 +200,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.take_removals(&mut composer);
         // The message names them in an order that does not depend on which answer came first.
         composer.changes.sort_by(|(a, _), (b, _)| a.object.cmp(&b.object));
-        let Composer { ids, files, changes, texts, gone, .. } = *composer;
+        let Composer { ids, files, changes, texts, gone, committed, .. } = *composer;
         let mut writes: Vec<FileWrite> =
             files.into_iter().map(|(path, bytes)| FileWrite { path, bytes: Some(bytes) }).collect();
         writes.extend(gone.into_iter().map(|path| FileWrite { path, bytes: None }));
@@ -206,7 +209,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let cluster = self.live.namespace("kube-system").map(|namespace| namespace.uid.to_string());
         let message = message::of(&changes, &self.rules.commit, &self.identity, cluster.as_deref());
-        let changes = changes.into_iter().map(|(change, _)| change).collect();
+        let changes: Vec<Change> = changes.into_iter().map(|(change, _)| change).collect();
+        let committed = committed.into_iter().filter(|committed| committed.is_in(changes.iter())).collect();
         let commit = NewCommit {
             parent: self.head,
             writes,
@@ -214,7 +218,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             name: self.rules.commit.name.clone(),
             email: self.rules.commit.email.clone(),
         };
-        self.commit(commit, Sent { ids, changes, texts });
+        self.commit(commit, Sent { ids, changes, texts, committed });
     }
 
     pub(super) fn rule_ref(&self, rule: RuleIndex) -> RuleRef {

@@ -16,6 +16,7 @@ use super::super::batch::{Deferral, Pacing};
 use super::super::clock::{Clock, Instant};
 use super::super::queue::backoff;
 use super::compose::Composer;
+use super::fighting::Committed;
 use super::recalling::Recalled;
 use super::{Done, Engine, Mode};
 
@@ -76,6 +77,7 @@ pub(super) struct Sent {
     pub(super) ids: BTreeSet<ObjectId>,
     pub(super) changes: Vec<Change>,
     pub(super) texts: Vec<(ObjectId, RepoPath, Vec<u8>)>,
+    pub(super) committed: Vec<Committed>,
 }
 
 /// The end of a task of the repository.
@@ -344,7 +346,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.batch.pushed(now);
         self.standings.remote_answered();
         self.memory.removing = None;
-        let Sent { ids, changes, texts } = sent;
+        let Sent { ids, changes, texts, committed } = sent;
+        self.count_committed(committed);
         for (id, path, text) in texts {
             self.removed.remember(&id, path, text, now);
         }

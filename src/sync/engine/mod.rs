@@ -6,6 +6,7 @@ mod acting;
 mod around;
 mod cluster_side;
 mod compose;
+mod fighting;
 mod git_side;
 mod objects;
 mod ordering;
@@ -39,6 +40,7 @@ use super::base::Bases;
 use super::batch::Batch;
 use super::clock::{Clock, Instant};
 use super::deletes::Deletes;
+use super::fights::Fights;
 use super::live::LiveTable;
 use super::observe::{ObserveError, Observed};
 use super::order::Order;
@@ -108,6 +110,7 @@ pub struct Engine<C, R, K> {
     live: LiveTable,
     bases: Bases,
     queue: Queue,
+    fights: Fights,
     order: Order,
     waits: Waits,
     /// When a run that ends no longer waits for objects to become ready, and whether that was so.
@@ -186,6 +189,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             live: LiveTable::default(),
             bases: Bases::default(),
             queue: Queue::default(),
+            fights: Fights::default(),
             order: Order::default(),
             waits: Waits::default(),
             patience: None,
@@ -274,6 +278,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.bases.renumber();
         self.list_newcomers();
         self.deletes.renumber();
+        self.fights.clear();
         self.standings.clear();
         self.reread();
     }

@@ -190,7 +190,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn plan(&self, observed: &Observed, hidden: Option<&str>) -> Plan {
-        planner::plan(&self.subject(observed, hidden), &self.rules, &self.identity)
+        let fought = self.fights.held(&observed.id, self.clock.now());
+        let subject = Subject { fought: &fought, ..self.subject(observed, hidden) };
+        planner::plan(&subject, &self.rules, &self.identity)
     }
 
     /// What a plan depends on.
@@ -224,6 +226,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             namespace_labels: namespace.map(|namespace| &*namespace.labels),
             deletes_wait: self.deletes_wait(id),
             past: Default::default(),
+            fought: &[],
             around: Surroundings {
                 fragments: &observed.fragments,
                 files: observed.files.as_ref(),
@@ -285,6 +288,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 "was applied and still differs; the API server or a webhook changes it back",
             );
         }
+        self.try_again_later(&id);
         self.hold_for_dependencies(&mut plan, &observed);
         self.stand(&plan, &observed);
         if plan.agrees {

@@ -28,6 +28,8 @@ pub struct Progress {
     pub queue: usize,
     /// Objects that are being read or written.
     pub in_flight: usize,
+    /// How many fights are held towards each side: the cluster, Git.
+    pub fights: [usize; 2],
     /// How many planning passes were made.
     pub planned: u64,
     /// For each rule how many objects agree whose existence it decides.
@@ -66,6 +68,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             deferred: self.deferral().map(|deferral| (deferral.until.saturating_sub(self.clock.now()), deferral.key)),
             queue: self.queue.len() + self.order.len(),
             in_flight: self.flights.len(),
+            fights: self.fights_held(),
             planned: self.planned,
             agreed: (0..self.rules.rules.len()).map(|rule| self.bases.size(rule)).collect(),
             kinds: self.live.kinds().map(kind).collect(),
