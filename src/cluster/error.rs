@@ -38,6 +38,14 @@ pub enum ClusterError {
     /// 422 or 400: the object is not acceptable as it is; the text names the field.
     #[error("{0}")]
     Invalid(String),
+    /// 422: these fields, as the server names them, cannot be changed once the object is made.
+    #[error("{message}")]
+    Immutable {
+        /// For example `spec.selector`.
+        fields: Vec<String>,
+        /// The server's text.
+        message: String,
+    },
     /// The kind is not served.
     #[error("the API server does not serve {0}")]
     UnknownKind(GroupKind),
@@ -125,6 +133,10 @@ pub(super) fn of_answer(code: StatusCode, body: &[u8], texts: Texts) -> ClusterE
         404 => ClusterError::NotFound(text),
         // A failed test of a JSON patch, and a path that is not there, answer 422 without a cause.
         422 if causes.is_empty() => ClusterError::Changed(text),
+        422 if causes.iter().any(is_immutable) => {
+            let fields = causes.iter().filter(|cause| is_immutable(cause)).map(|cause| shortened(&cause.field));
+            ClusterError::Immutable { fields: fields.collect(), message: text }
+        }
         409 | 410 => ClusterError::Changed(text),
         400 | 413 | 415 | 422 => ClusterError::Invalid(text),
         // What the schema refuses in a server-side apply answers 500 (tried on 1.36); trying again would not help.
@@ -138,6 +150,21 @@ pub(super) fn of_answer(code: StatusCode, body: &[u8], texts: Texts) -> ClusterE
 pub(super) fn names_an_object(body: &[u8]) -> bool {
     let status = serde_json::from_slice::<Status>(body).unwrap_or_default();
     status.reason == "NotFound" && status.details.is_some_and(|details| !details.name.is_empty())
+}
+
+/// Whether a cause says that the field cannot be changed in place. There is no reason for it, only words, and they differ.
+fn is_immutable(cause: &Cause) -> bool {
+    let words = [
+        "immutable",
+        "may not change once set",
+        "may not be changed in an update",
+        "cannot change roleRef",
+        "updates to statefulset spec for fields other than",
+        "pod updates may not change fields other than",
+        "updates to parameters are forbidden",
+        "updates to provisioner are forbidden",
+    ];
+    words.iter().any(|words| cause.message.contains(words))
 }
 
 fn is_refused_by_schema(status: &Status) -> bool {
@@ -259,6 +286,29 @@ mod tests {
         assert_eq!(of(422), ClusterError::Changed(m()), "a failed test of a JSON patch has no cause");
         let invalid = json!({"message": "m", "details": {"causes": [{"field": "spec.x"}]}});
         assert_eq!(answer(422, invalid, Texts::Shown), ClusterError::Invalid(m()));
+    }
+
+    #[test]
+    fn fields_that_cannot_be_changed_in_place_are_named() {
+        for (field, message) in [
+            ("spec.selector", "Invalid value: {\"matchLabels\":{\"app\":\"b\"}}: field is immutable"),
+            ("spec.clusterIPs[0]", "Invalid value: [\"None\"]: may not change once set"),
+            ("spec", "Forbidden: spec is immutable after creation except resources.requests for bound claims"),
+            ("spec", "Forbidden: updates to statefulset spec for fields other than 'replicas', ... are forbidden"),
+            ("roleRef", "Invalid value: rbac.RoleRef{}: cannot change roleRef"),
+            ("data", "Forbidden: field is immutable when `immutable` is set"),
+        ] {
+            let causes = json!([{"reason": "FieldValueInvalid", "message": message, "field": field},
+                {"reason": "FieldValueInvalid", "message": "must be positive", "field": "spec.other"}]);
+            let status = json!({"message": "no", "reason": "Invalid", "details": {"causes": causes}});
+            for texts in [Texts::Shown, Texts::Withheld] {
+                let error = answer(422, status.clone(), texts);
+                assert!(!error.is_transient());
+                let ClusterError::Immutable { fields, message } = error else { panic!("{field}: {error}") };
+                assert_eq!(fields, [field]);
+                assert_eq!(message == "no", texts == Texts::Shown);
+            }
+        }
     }
 
     #[test]

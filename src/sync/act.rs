@@ -33,6 +33,8 @@ pub struct Acted {
     pub wrote: Vec<Wrote>,
     /// What admission made of the object that was applied last.
     pub answer: Option<Answer>,
+    /// The action that failed.
+    pub failed: Option<Action>,
     /// Why the rest was not carried out.
     pub error: Option<ClusterError>,
 }
@@ -67,10 +69,21 @@ pub async fn act<C: Cluster>(
                 }
                 done.push(action);
             }
-            Err(error) => return Acted { id, done, created, live, wrote: changes, answer, error: Some(error) },
+            Err(error) => {
+                return Acted {
+                    id,
+                    done,
+                    created,
+                    live,
+                    wrote: changes,
+                    answer,
+                    failed: Some(action),
+                    error: Some(error),
+                };
+            }
         }
     }
-    Acted { id, done, created, live, wrote: changes, answer, error: None }
+    Acted { id, done, created, live, wrote: changes, answer, failed: None, error: None }
 }
 
 struct Step<'a, C> {
@@ -100,7 +113,7 @@ impl<C: Cluster> Step<'_, C> {
             }
             Action::Release { fields, .. } => self.release(live.unwrap_or_default(), fields).await,
             Action::Strip { fields, .. } => self.strip(live.unwrap_or_default(), fields, view).await,
-            Action::Delete { uid, .. } => self.delete(uid).await.map(|()| None),
+            Action::Delete { uid, .. } | Action::Recreate { uid, .. } => self.delete(uid).await.map(|()| None),
             Action::Write { .. }
             | Action::Edit { .. }
             | Action::Remove { .. }

@@ -25,6 +25,7 @@ mod patches;
 pub mod plan;
 pub mod planner;
 pub mod queue;
+pub mod recreate;
 pub mod removed;
 pub mod spots;
 pub mod state;

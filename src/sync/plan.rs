@@ -56,6 +56,15 @@ pub enum Action {
         /// Rule that decides existence.
         rule: RuleIndex,
     },
+    /// Delete the live object to have it made anew: something in it cannot be changed in place.
+    Recreate {
+        /// UID that it must still have.
+        uid: String,
+        /// What cannot be changed.
+        reason: String,
+        /// Rule that decides existence.
+        rule: RuleIndex,
+    },
     /// Write a new manifest.
     Write {
         /// What it says.
@@ -133,6 +142,7 @@ impl Action {
             | Self::Apply { .. }
             | Self::Strip { .. }
             | Self::Create { .. }
+            | Self::Recreate { .. }
             | Self::Delete { .. } => Side::Cluster,
             Self::Write { .. }
             | Self::Edit { .. }
@@ -156,6 +166,7 @@ impl Action {
             Self::Apply { rule, .. }
             | Self::Strip { rule, .. }
             | Self::Create { rule, .. }
+            | Self::Recreate { rule, .. }
             | Self::Delete { rule, .. }
             | Self::Write { rule, .. }
             | Self::Edit { rule, .. }

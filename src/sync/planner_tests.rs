@@ -204,6 +204,7 @@ impl Case {
             Action::Strip { fields, .. } => format!("strip {fields:?}"),
             Action::Create { release, .. } => format!("create, release {release:?}"),
             Action::Delete { .. } => "delete".to_owned(),
+            Action::Recreate { .. } => "recreate".to_owned(),
             Action::Write { path, .. } => format!("write {path}"),
             Action::Edit { changed, .. } => format!("edit {changed:?}"),
             Action::Remove { .. } => "remove".to_owned(),

@@ -19,6 +19,7 @@ mod git;
 mod model;
 mod order;
 mod places;
+mod refused;
 mod remembering;
 mod rounds;
 mod scenarios;

@@ -84,7 +84,7 @@ fn namespaces_come_before_what_is_in_them_and_webhooks_last() {
 #[test]
 fn a_namespace_that_cannot_be_made_holds_up_only_its_own_objects() {
     let mut world = World::new(ALL);
-    world.cluster.fail_next(ClusterError::Forbidden("not that one".into()));
+    world.cluster.refuse_next_apply(ClusterError::Forbidden("not that one".into()));
     world.push(&[
         ("bad.yaml", Some(&namespace("bad"))),
         ("new.yaml", Some(&namespace("new"))),
@@ -109,6 +109,7 @@ fn a_dependent_waits_until_what_it_depends_on_is_live_and_ready() {
         world.push(&[("db.yaml", Some(&db_text)), ("a.yaml", Some(&manifest("a", "1")))]);
         assert!(world.cluster.object(&db).is_some() && world.cluster.object(&web).is_none());
         assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), "1", "nobody else waits");
+        world.pass(20);
         let calls = world.cluster.calls();
         world.pass(120);
         assert_eq!(world.cluster.calls(), calls, "waiting costs nothing");

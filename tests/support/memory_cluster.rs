@@ -47,6 +47,8 @@ struct State {
     past: VecDeque<BTreeMap<ObjectId, Value>>,
     /// Whether the past is kept.
     keeps_past: bool,
+    /// What the next applies answer instead.
+    apply_faults: VecDeque<ClusterError>,
     /// What every delete answers instead.
     delete_fault: Option<ClusterError>,
     writes: Vec<Write>,
@@ -241,6 +243,11 @@ impl MemoryCluster {
         self.state().faults.push_back(error);
     }
 
+    /// What the next apply answers.
+    pub fn refuse_next_apply(&self, error: ClusterError) {
+        self.state().apply_faults.push_back(error);
+    }
+
     /// What deletes answer from now on.
     pub fn fail_deletes(&self, error: Option<ClusterError>) {
         self.state().delete_fault = error;
@@ -250,6 +257,7 @@ impl MemoryCluster {
     pub fn heal(&self) {
         let mut state = self.state();
         state.faults.clear();
+        state.apply_faults.clear();
         state.delete_fault = None;
         state.unanswered = 0;
         state.lag = 0;
@@ -371,6 +379,9 @@ impl Cluster for MemoryCluster {
     ) -> BoxFuture<'static, Result<Value, ClusterError>> {
         let (id, manager) = (id.clone(), self.manager.clone());
         self.call(move |state| {
+            if let Some(error) = state.apply_faults.pop_front() {
+                return Err(error);
+            }
             let before = state.objects.get(&id).cloned();
             let after = state.apply(&id, &object, &manager, force, dry_run)?;
             if !dry_run {

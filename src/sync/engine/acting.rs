@@ -69,7 +69,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// The cluster half of a plan was carried out, or failed.
     pub(super) fn acted(&mut self, mut acted: Acted) {
         self.count_writes(&mut acted);
-        let Acted { id, done, created, live, answer, error, .. } = acted;
+        let Acted { id, done, created, live, answer, failed, error, .. } = acted;
         let again = self.flights.remove(&id).unwrap_or_default();
         if let Some(live) = &live {
             self.see(&id, live);
@@ -80,12 +80,15 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             let verb = match action {
                 Action::Create { .. } => Verb::Created,
                 Action::Release { .. } => Verb::Released,
-                Action::Delete { .. } => Verb::Deleted,
+                Action::Delete { .. } | Action::Recreate { .. } => Verb::Deleted,
                 _ if created => Verb::Created,
                 _ => Verb::Configured,
             };
             let mut change = Change::new(id.clone(), Side::Cluster, verb);
             change.rule = action.rule().map(|rule| self.rule_ref(rule));
+            if let Action::Recreate { reason, .. } = action {
+                change.reason = Some(format!("to be made anew: {reason}"));
+            }
             change.commit = self.head;
             change.place = place.clone();
             if let Action::Apply { changed: fields, .. }
@@ -97,7 +100,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.standings.done(change);
         }
         if let Some(error) = error {
-            return self.failed_to_write(&id, &error);
+            return match self.refuses(&id, failed.as_ref(), &error) {
+                true => {}
+                false => self.failed_to_write(&id, &error),
+            };
+        }
+        if done.iter().any(|action| matches!(action, Action::Recreate { .. })) {
+            return self.makes_anew(&id, again);
         }
         let deleted = done.iter().find(|action| action.deletes());
         if let Some(rule) = deleted.and_then(Action::rule) {

@@ -15,6 +15,7 @@ mod preview;
 mod progress;
 mod putting;
 mod recalling;
+mod refusing;
 mod remembering;
 mod removing;
 mod standing;
@@ -111,6 +112,8 @@ pub struct Engine<C, R, K> {
     bases: Bases,
     queue: Queue,
     fights: Fights,
+    /// Changes that the API server refuses for good.
+    refused: HashMap<ObjectId, refusing::Refused>,
     order: Order,
     waits: Waits,
     /// When a run that ends no longer waits for objects to become ready, and whether that was so.
@@ -190,6 +193,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             bases: Bases::default(),
             queue: Queue::default(),
             fights: Fights::default(),
+            refused: HashMap::new(),
             order: Order::default(),
             waits: Waits::default(),
             patience: None,

@@ -119,6 +119,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.bases.forget(id, self.is_listed(id));
         self.bases.answered(id, None);
         self.live.bury(id);
+        self.refused.remove(id);
         self.waits.clear(id);
         self.waits.settled(id);
         self.wake_dependents(id);
@@ -289,6 +290,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             );
         }
         self.try_again_later(&id);
+        self.hold_refused(&mut plan, &observed);
         self.hold_for_dependencies(&mut plan, &observed);
         self.stand(&plan, &observed);
         if plan.agrees {

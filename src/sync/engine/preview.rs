@@ -62,7 +62,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     }
                     self.try_apply(preview, object, &observed);
                 }
-                Action::Delete { .. } => self.previews.push(Preview { verb: Verb::Deleted, ..preview }),
+                Action::Delete { .. } | Action::Recreate { .. } => {
+                    self.previews.push(Preview { verb: Verb::Deleted, ..preview })
+                }
                 // Ownership moves, no value does.
                 Action::Release { .. } | Action::Strip { .. } => {}
                 Action::Write { object, path, .. } => {
