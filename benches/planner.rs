@@ -156,6 +156,7 @@ impl World {
             deletes_wait: None,
             past: Default::default(),
             fought: &[],
+            opted_out: false,
             around: Default::default(),
         };
         planner::plan(&subject, &self.rules, &self.identity)
@@ -185,6 +186,7 @@ fn pair(manifest: Value, manager: &str) -> Pair {
         manifest_labels: labels.clone(),
         live_labels: labels,
         existence: Some(1),
+        opts_out: false,
     };
     let mut owned = manifest.clone();
     // The rule `replicas` sends this one the other way.

@@ -34,7 +34,8 @@ pub(super) fn in_namespace(api: &str, namespace: &str, plural: &str) -> Result<S
     Ok(format!("{api}/namespaces/{}/{plural}", segment(namespace, "namespace")?))
 }
 
-fn of_version(kind: &Kind, version: &str) -> String {
+/// The path of a group and version: `/api/v1`, `/apis/apps/v1`.
+pub(super) fn of_version(kind: &Kind, version: &str) -> String {
     let group = &*kind.group_kind.group;
     if group.is_empty() {
         format!("/api/{}", encoded(version))

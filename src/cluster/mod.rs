@@ -20,6 +20,7 @@ mod discovery;
 mod error;
 mod events;
 mod lease;
+mod listing;
 mod queue;
 mod refresh;
 mod request;
@@ -37,6 +38,7 @@ pub use configmap::{ConfigMapText, ConfigMapWatch};
 pub use error::{ClusterError, FieldConflict};
 pub use events::{Event, EventLevel, Events};
 pub use lease::{Leadership, Lease, LeaseName};
+pub use listing::{Listed, Page};
 pub use server::ApiServer;
 pub use state::{StateMap, StateText};
 
@@ -90,6 +92,14 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// The live object in `version` (preferred one when `None`); `Ok(None)` when the server answers 404.
     fn get(&self, id: &ObjectId, version: Option<&str>) -> BoxFuture<'static, Result<Option<Value>, ClusterError>>;
+
+    /// One page of the objects of a kind, over all namespaces or in one; their metadata only.
+    fn list(
+        &self,
+        kind: &GroupKind,
+        namespace: Option<&str>,
+        page: Page,
+    ) -> BoxFuture<'static, Result<Listed, ClusterError>>;
 
     /// Server-side apply with our field manager of an object that names its apiVersion. With `force`, fields of others are taken over.
     /// Returns the live object. `dry_run`: nothing is stored.

@@ -12,12 +12,13 @@ use super::calls::{self, FieldManager};
 use super::client::Connection;
 use super::discovery::Discovery;
 use super::error::ClusterError;
+use super::listing;
 use super::queue::Queue;
 use super::refresh::Refresh;
 use super::schemas::Schemas;
 use super::state::{StateMap, StateText};
 use super::watch::{Watches, World};
-use super::{Cluster, ClusterEvent, DeleteRequest};
+use super::{Cluster, ClusterEvent, DeleteRequest, Listed, Page};
 use crate::object::schema::Schema;
 use crate::object::{ApiVersion, GroupKind, Kind, Kinds, ObjectId};
 
@@ -120,6 +121,17 @@ impl Cluster for ApiServer {
         let (connection, kind, id) = (self.connection.clone(), self.kind(id.group_kind()), id.clone());
         let version = version.map(String::from);
         async move { calls::get(&connection, &*kind?, version.as_deref(), &id).await }.boxed()
+    }
+
+    fn list(
+        &self,
+        kind: &GroupKind,
+        namespace: Option<&str>,
+        page: Page,
+    ) -> BoxFuture<'static, Result<Listed, ClusterError>> {
+        let (connection, kind) = (self.connection.clone(), self.kind(kind));
+        let namespace = namespace.map(String::from);
+        async move { listing::list(&connection, &*kind?, namespace.as_deref(), &page).await }.boxed()
     }
 
     fn apply(

@@ -29,6 +29,8 @@ pub struct Base {
     pub live_labels: Arc<Labels>,
     /// Rule that decided existence then.
     pub existence: Option<RuleIndex>,
+    /// Whether the manifest opted out of prune.
+    pub opts_out: bool,
 }
 
 /// What admission or normalisation made of a manifest that we applied: applying it again changes nothing.

@@ -4,13 +4,12 @@
 use serde_json::Value;
 
 use crate::object::digest::Digest;
-use crate::object::managed;
-use crate::rules::{Direction, Prune, Rule, Secrets, skipped};
+use crate::rules::{Direction, Rule, Secrets, skipped};
 
 use super::evidence;
 use super::plan::{Action, Plan, Side, Verb};
-use super::planner::{Identity, InCluster, Subject, directions, goes_elsewhere, opts_out_of_prune};
-use super::{missing, to_cluster, to_git};
+use super::planner::{Identity, InCluster, Subject, directions, goes_elsewhere};
+use super::{guards, missing, to_cluster, to_git};
 
 /// A manifest whose object is not live.
 pub(super) fn only_in_git(
@@ -67,37 +66,10 @@ fn is_finished_job(subject: &Subject<'_>, manifest: &Value) -> bool {
         && subject.base.is_some_and(|base| base.manifest == Digest::of_value(manifest))
 }
 
+/// Removes the manifest of what has gone, past the guards.
 pub(super) fn remove(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule) {
-    let index = Some(rule.index);
-    if subject.base.is_none() && rule.prune != Prune::Matching {
-        return plan.note(Verb::Missing, Side::Git, index, "in Git only and never seen live: the manifest is kept");
-    }
-    if rule.prune == Prune::Never {
-        return plan.note(Verb::Skipped, Side::Git, index, "gone from the cluster; the rule says `prune: never`");
-    }
-    if opts_out_of_prune(manifest) {
-        return plan.note(
-            Verb::Skipped,
-            Side::Git,
-            index,
-            "gone from the cluster; its manifest says `kubeferry.io/prune: disabled`",
-        );
-    }
-    if keeps_content(subject) {
-        return plan.note(
-            Verb::Held,
-            Side::Git,
-            index,
-            "gone from the cluster; a manifest of this kind is never removed unattended",
-        );
-    }
-    if let Some(reason) = subject.deletes_wait {
-        return plan.note(Verb::Pending, Side::Git, index, format!("gone from the cluster; {reason}"));
-    }
-    match subject.live {
-        InCluster::Withheld(reason) => plan.note(Verb::Held, Side::Git, index, reason),
-        InCluster::Unseen | InCluster::Present(_) => plan.note(Verb::Pending, Side::Git, index, MAY_COME_BACK),
-        InCluster::Gone => plan.actions.push(Action::Remove { rule: rule.index }),
+    if guards::may_remove(plan, subject, manifest, rule) {
+        plan.actions.push(Action::Remove { rule: rule.index });
     }
 }
 
@@ -164,68 +136,13 @@ pub(super) fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: 
     plan.actions.push(Action::Write { object, path, rule: rule.index });
 }
 
+/// Deletes what Git lacks, past the guards.
 pub(super) fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, identity: &Identity) {
-    let index = Some(rule.index);
-    let matching = rule.prune == Prune::Matching;
-    if subject.base.is_none() && !matching {
-        return plan.note(Verb::NotOurs, Side::Cluster, index, "in the cluster only and never seen in Git: it is left");
+    if guards::may_delete(plan, subject, live, rule, identity) {
+        let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+        plan.actions.push(Action::Delete { uid: uid.to_owned(), rule: rule.index });
     }
-    if rule.prune == Prune::Never {
-        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; the rule says `prune: never`");
-    }
-    if opts_out_of_prune(live) {
-        return plan.note(
-            Verb::Skipped,
-            Side::Cluster,
-            index,
-            "gone from Git; the live object says `kubeferry.io/prune: disabled`",
-        );
-    }
-    if is_protected(subject, identity) {
-        return plan.note(
-            Verb::Skipped,
-            Side::Cluster,
-            index,
-            "gone from Git; an object of this namespace is never deleted",
-        );
-    }
-    if live.pointer("/metadata/ownerReferences").and_then(Value::as_array).is_some_and(|owners| !owners.is_empty()) {
-        return plan.note(Verb::Skipped, Side::Cluster, index, "gone from Git; its owner decides over it");
-    }
-    if keeps_content(subject) || is_volume(subject) {
-        return plan.note(
-            Verb::Held,
-            Side::Cluster,
-            index,
-            "gone from Git; an object of this kind is never deleted unattended",
-        );
-    }
-    if !matching && managed::own_fields(live, &identity.manager()).is_none() {
-        return plan.note(
-            Verb::Skipped,
-            Side::Cluster,
-            index,
-            "gone from Git; we own no field of the live object, so it is left",
-        );
-    }
-    if let Some(reason) = subject.deletes_wait {
-        return plan.note(Verb::Pending, Side::Cluster, index, format!("gone from Git; {reason}"));
-    }
-    let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-    if subject.base.and_then(|base| base.uid.as_ref()).is_some_and(|then| **then != *uid) {
-        return plan.note(
-            Verb::NotOurs,
-            Side::Cluster,
-            index,
-            "gone from Git; the live object is another one of that name: it is left",
-        );
-    }
-    plan.actions.push(Action::Delete { uid: uid.to_owned(), rule: rule.index });
 }
-
-/// Why a manifest whose object has gone still stands.
-pub(super) const MAY_COME_BACK: &str =
-    "gone from the cluster; its manifest goes too unless it comes back within `deleteDelay`";
 
 /// Why a Secret does not reach Git.
 pub(super) const SECRET_STAYS: &str = "a Secret does not reach Git unless its rule says `secrets: plain`";
@@ -233,18 +150,4 @@ pub(super) const SECRET_STAYS: &str = "a Secret does not reach Git unless its ru
 /// Whether the object is a Secret that its rule keeps out of Git.
 pub(super) fn is_withheld_secret(subject: &Subject<'_>, rule: &Rule) -> bool {
     subject.id.is("", "Secret") && rule.secrets != Secrets::Plain
-}
-
-fn keeps_content(subject: &Subject<'_>) -> bool {
-    subject.id.is("", "Namespace") || subject.id.is("apiextensions.k8s.io", "CustomResourceDefinition")
-}
-
-fn is_volume(subject: &Subject<'_>) -> bool {
-    subject.id.is("", "PersistentVolume") || subject.id.is("", "PersistentVolumeClaim")
-}
-
-fn is_protected(subject: &Subject<'_>, identity: &Identity) -> bool {
-    let id = subject.id;
-    let namespace = id.namespace().or_else(|| id.is("", "Namespace").then(|| id.name()));
-    namespace.is_some_and(|namespace| namespace == identity.namespace || namespace.starts_with("kube-"))
 }

@@ -12,7 +12,7 @@ use crate::object::{GroupKind, ObjectId};
 use crate::rules::Labels;
 
 use super::clock::Instant;
-use super::planner::labels;
+use super::planner::{labels, opts_out_of_prune};
 
 /// What is kept of one live object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Entry {
     pub digest: Option<Digest>,
     /// UID of its Namespace when it was seen.
     pub namespace_uid: Option<Arc<str>>,
+    /// Whether it opts out of being deleted.
+    pub opts_out: bool,
     /// The listing in which it was last seen.
     listing: u32,
 }
@@ -38,6 +40,8 @@ pub struct Tombstone {
     pub namespace_uid: Option<Arc<str>>,
     /// UID of its CustomResourceDefinition when it was last seen.
     pub definition_uid: Option<Arc<str>>,
+    /// Whether it opted out of being deleted when it was last seen.
+    pub opted_out: bool,
 }
 
 /// How far the watch of a kind has come.
@@ -113,6 +117,7 @@ impl LiveTable {
             version: version.into(),
             digest,
             namespace_uid: namespace.map(|namespace| namespace.uid.clone()),
+            opts_out: opts_out_of_prune(object),
             listing,
         };
         let before = self.entries.insert(id.clone(), entry);
@@ -135,7 +140,8 @@ impl LiveTable {
             *count = count.saturating_sub(1);
         }
         let definition_uid = self.definitions.get(id.group_kind()).map(|definition| definition.uid.clone());
-        let tombstone = Tombstone { since: now, namespace_uid: entry.namespace_uid, definition_uid };
+        let (namespace_uid, opted_out) = (entry.namespace_uid, entry.opts_out);
+        let tombstone = Tombstone { since: now, namespace_uid, definition_uid, opted_out };
         self.tombstones.entry(id.clone()).or_insert(tombstone);
         true
     }
@@ -148,7 +154,7 @@ impl LiveTable {
         namespace_uid: Option<Arc<str>>,
         definition_uid: Option<Arc<str>>,
     ) {
-        let tombstone = Tombstone { since: now, namespace_uid, definition_uid };
+        let tombstone = Tombstone { since: now, namespace_uid, definition_uid, opted_out: false };
         self.tombstones.entry(id.clone()).or_insert(tombstone);
     }
 
@@ -222,6 +228,11 @@ impl LiveTable {
     /// When and where an object was missed.
     pub fn tombstone(&self, id: &ObjectId) -> Option<&Tombstone> {
         self.tombstones.get(id)
+    }
+
+    /// Every object that was live and is not any more, and since when it is missed.
+    pub fn missing(&self) -> impl Iterator<Item = (&ObjectId, Instant)> {
+        self.tombstones.iter().map(|(id, tombstone)| (id, tombstone.since))
     }
 
     /// Forgets that an object was ever live.

@@ -9,7 +9,8 @@ use crate::object::{FieldPath, clean, compare};
 use crate::rules::{GitEdits, Rule};
 
 use super::disagreements::command;
-use super::existence::{MAY_COME_BACK, create, prune, remove, write};
+use super::existence::{create, prune, remove, write};
+use super::guards::Guard;
 use super::past::{Edit, Remembered, Then, Waits};
 use super::plan::{Plan, Side, Verb};
 use super::planner::{Identity, InCluster, Subject, directions};
@@ -24,7 +25,8 @@ pub(super) fn only_in_git(plan: &mut Plan, subject: &Subject<'_>, manifest: &Val
     match subject.past.keep {
         Some(Side::Git) => create(plan, subject, manifest, rule, matching),
         None if changed && matches!(subject.live, InCluster::Unseen) => {
-            plan.note(Verb::Pending, Side::Git, Some(rule.index), MAY_COME_BACK);
+            let reason = Guard::Delay.says("gone from the cluster; it may come back within `deleteDelay`");
+            plan.note(Verb::Pending, Side::Git, Some(rule.index), reason);
         }
         None if changed && matches!(subject.live, InCluster::Gone) => {
             let reason = format!(

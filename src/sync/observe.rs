@@ -75,11 +75,20 @@ pub struct Observed {
     /// The live object.
     pub live: Option<Value>,
     /// The proof of absence: `Ok(true)` proven, `Ok(false)` not asked for, `Err` not live for another reason.
-    pub absence: Result<bool, String>,
+    pub absence: Result<bool, Withheld>,
     /// Schema of the manifest's version, or of the live object's.
     pub schema: Schema,
     /// Whether the result goes into a commit.
     pub composing: bool,
+}
+
+/// Why a missing object does not count as deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// What it went with: its Namespace, or its CustomResourceDefinition.
+    pub by: Option<ObjectId>,
+    /// The same in words.
+    pub reason: String,
 }
 
 /// Why an object could not be read.
@@ -157,20 +166,22 @@ async fn prove<C: Cluster>(
     id: &ObjectId,
     version: &ApiVersion,
     proof: Proof,
-) -> Result<Result<bool, String>, ClusterError> {
+) -> Result<Result<bool, Withheld>, ClusterError> {
+    let withheld = |by: Option<&ObjectId>, reason: String| Ok(Err(Withheld { by: by.cloned(), reason }));
     if cluster.get(id, Some(&version.version)).await?.is_some() {
-        return Ok(Err("is live after all".to_owned()));
+        return withheld(None, "is live after all".to_owned());
     }
     if let Some(name) = id.namespace() {
         let namespace = ObjectId::new(GroupKind::new("", "Namespace"), "", name);
         let live = match cluster.get(&namespace, None).await {
-            Err(ClusterError::Forbidden(_)) => return Ok(Err(format!("Namespace {name} may not be read"))),
+            Err(ClusterError::Forbidden(_)) => return withheld(None, format!("Namespace {name} may not be read")),
             live => live?,
         };
         let text = |pointer: &str| live.as_ref().and_then(|live| live.pointer(pointer)).and_then(Value::as_str);
         let same = proof.tombstone.namespace_uid.as_deref() == text("/metadata/uid");
         if !same || text("/status/phase") != Some("Active") || text("/metadata/deletionTimestamp").is_some() {
-            return Ok(Err(format!("Namespace {name} has gone or is another one; its manifests are kept")));
+            let reason = format!("Namespace {name} has gone or is another one; its manifests are kept");
+            return withheld(Some(&namespace), reason);
         }
     }
     if let Some((definition, seen)) = proof.definition {
@@ -178,7 +189,8 @@ async fn prove<C: Cluster>(
         let uid = live.as_ref().and_then(|live| live.pointer("/metadata/uid")).and_then(Value::as_str);
         let is_same = uid == Some(&*seen.uid) && proof.tombstone.definition_uid.as_deref() == uid;
         if !is_same || !live.as_ref().is_some_and(is_established) {
-            return Ok(Err(format!("{definition} has gone or is another one; its manifests are kept")));
+            let reason = format!("{definition} has gone or is another one; its manifests are kept");
+            return withheld(Some(&definition), reason);
         }
     }
     Ok(Ok(true))

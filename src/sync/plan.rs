@@ -7,6 +7,7 @@ use crate::manifest::{Place, Step};
 use crate::object::{FieldPath, ObjectId, RepoPath};
 pub use crate::report::{Side, Verb};
 
+use super::guards::Guard;
 use super::past::Remembered;
 
 /// The position of a rule in the rules file.
@@ -211,6 +212,8 @@ pub struct Plan {
     pub agrees: bool,
     /// What is to be remembered of single fields, where a rule asks which side changed them.
     pub remembered: Option<Box<Remembered>>,
+    /// The guard that keeps what would be deleted otherwise.
+    pub refused: Option<Guard>,
 }
 
 impl Plan {
@@ -224,6 +227,7 @@ impl Plan {
             selected: false,
             agrees: false,
             remembered: None,
+            refused: None,
         }
     }
 

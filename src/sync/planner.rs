@@ -15,6 +15,7 @@ use super::directions::Directions;
 use super::existence;
 use super::fights::Fought;
 use super::fought;
+use super::guards::Guard;
 use super::past::Past;
 use super::plan::{Action, Plan, Side, Verb};
 use super::spots::{Fragment, Spots};
@@ -90,8 +91,10 @@ pub struct Subject<'a> {
     pub view: SchemaView<'a>,
     /// Labels of its Namespace; `None` when it has none or it is not known.
     pub namespace_labels: Option<&'a Labels>,
-    /// Why nothing may be deleted yet on either side (no whole commit read, a watch not synced); `None` when it may.
-    pub deletes_wait: Option<&'a str>,
+    /// The guard for which nothing may be deleted yet on either side (no whole commit read, a watch not synced).
+    pub deletes_wait: Option<Guard>,
+    /// Whether the side on which it has gone said `kubeferry.io/prune: disabled` when it was last seen there.
+    pub opted_out: bool,
     /// What is known of its fields' past.
     pub past: Past<'a>,
     /// What is not written because somebody keeps undoing it.

@@ -16,6 +16,8 @@ use crate::sync::plan::Action;
 mod both;
 #[path = "planner_tests/fields.rs"]
 mod fields;
+#[path = "planner_tests/guards.rs"]
+mod guards;
 #[path = "planner_tests/places.rs"]
 mod places;
 
@@ -28,7 +30,9 @@ struct Case {
     base: Option<Base>,
     gone: bool,
     unreadable: Option<&'static str>,
-    waits: Option<&'static str>,
+    waits: Option<Guard>,
+    opted_out: bool,
+    withheld: Option<&'static str>,
     fragments: Vec<Fragment>,
     files: TargetFiles,
     tree: Index,
@@ -108,6 +112,8 @@ impl Case {
             gone: false,
             unreadable: None,
             waits: None,
+            opted_out: false,
+            withheld: None,
             fragments: Vec::new(),
             files: TargetFiles::new(),
             tree: Index::default(),
@@ -154,6 +160,7 @@ impl Case {
             manifest_labels: labels.clone(),
             live_labels: labels,
             existence: Some(0),
+            opts_out: false,
         });
         self
     }
@@ -164,6 +171,10 @@ impl Case {
     }
 
     fn plan(&self) -> Plan {
+        self.plan_as(&identity())
+    }
+
+    fn plan_as(&self, identity: &Identity) -> Plan {
         let object = self.manifest.as_ref().or(self.live.as_ref());
         let fallback = config_map(json!({}));
         let id = ObjectId::of(object.unwrap_or(&fallback)).unwrap();
@@ -178,6 +189,7 @@ impl Case {
             },
             live: match &self.live {
                 Some(live) => InCluster::Present(live),
+                None if self.withheld.is_some() => InCluster::Withheld(self.withheld.unwrap()),
                 None if self.gone => InCluster::Gone,
                 None => InCluster::Unseen,
             },
@@ -188,10 +200,11 @@ impl Case {
             deletes_wait: self.waits,
             past: Past { manifest: self.then.as_ref(), ..self.past },
             fought: &[],
+            opted_out: self.opted_out,
             around: Surroundings { fragments: &self.fragments, files: Some(&self.files), tree: Some(&self.tree) },
         };
-        let plan = plan(&subject, &self.rules, &identity());
-        assert_eq!(plan, super::plan(&subject, &self.rules, &identity()), "planning is deterministic");
+        let plan = plan(&subject, &self.rules, identity);
+        assert_eq!(plan, super::plan(&subject, &self.rules, identity), "planning is deterministic");
         plan
     }
 
@@ -482,43 +495,6 @@ fn decision_10_an_object_that_is_being_deleted_gets_no_action() {
         Case::new(rule(&["kubernetes"])).git(config_map(json!({"a": "1"}))).ours(config_map(json!({"a": "2"})));
     case.live.as_mut().unwrap()["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
     assert_eq!(case.words(), ["pending"]);
-}
-
-#[test]
-fn nothing_is_deleted_before_both_sides_were_read_whole() {
-    let object = config_map(json!({"a": "1"}));
-    let mut prune = Case::new(rule(&["kubernetes"])).ours(object.clone()).agreed(&object);
-    prune.waits = Some("the watch of its kind is not synced");
-    assert_eq!(prune.words(), ["pending"]);
-    let unproven = Case::new(rule(&["git"])).git(object.clone()).agreed(&object);
-    assert_eq!(unproven.words(), ["pending"], "not seen is not gone");
-}
-
-#[test]
-fn either_side_can_opt_out_of_prune() {
-    let mut object = config_map(json!({"a": "1"}));
-    object["metadata"]["annotations"] = json!({"kubeferry.io/prune": "disabled"});
-    assert_eq!(Case::new(rule(&["kubernetes"])).ours(object.clone()).agreed(&object).words(), ["skipped"]);
-    assert_eq!(Case::new(rule(&["git"])).git(object.clone()).gone().agreed(&object).words(), ["skipped"]);
-}
-
-#[test]
-fn decision_22_namespaces_definitions_and_volumes_are_held() {
-    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
-    let case = || Case::new(rule(&["kubernetes"])).of("", "Namespace", "namespaces");
-    assert_eq!(case().ours(object.clone()).agreed(&object).words(), ["held"]);
-    let claim =
-        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop"}});
-    let case = Case::new(rule(&["kubernetes"])).of("", "PersistentVolumeClaim", "persistentvolumeclaims");
-    assert_eq!(case.ours(claim.clone()).agreed(&claim).words(), ["held"]);
-}
-
-#[test]
-fn an_object_made_anew_under_the_same_name_is_not_pruned() {
-    let object = config_map(json!({"a": "1"}));
-    let mut case = Case::new(rule(&["kubernetes"])).ours(object.clone()).agreed(&object);
-    case.live.as_mut().unwrap()["metadata"]["uid"] = "u-2".into();
-    assert_eq!(case.words(), ["not-ours"]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn plan(manifest: Option<&Value>, live: &Value, rule: &str) -> Plan {
         deletes_wait: None,
         past: Default::default(),
         fought: &[],
+        opted_out: false,
         around: Default::default(),
     };
     planner::plan(&subject, &rules, &identity())

@@ -183,6 +183,7 @@ impl Scene {
             deletes_wait: None,
             past: Past::default(),
             fought: &[],
+            opted_out: false,
             around: Surroundings { fragments: &fragments, files: Some(&files), tree: None },
         };
         planner::plan(&subject, &self.rules, &identity())

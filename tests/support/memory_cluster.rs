@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
-use kubeferry::cluster::{Cluster, ClusterError, ClusterEvent, DeleteRequest, FieldConflict, StateText};
+use kubeferry::cluster::{Cluster, ClusterError, ClusterEvent, DeleteRequest, FieldConflict, Listed, Page, StateText};
 use kubeferry::object::managed::{self, Operation};
 use kubeferry::object::schema::Schema;
 use kubeferry::object::{
@@ -51,6 +51,8 @@ struct State {
     apply_faults: VecDeque<ClusterError>,
     /// What every delete answers instead.
     delete_fault: Option<ClusterError>,
+    /// Kinds that may not be listed.
+    unlistable: BTreeSet<GroupKind>,
     writes: Vec<Write>,
     calls: usize,
     /// The state ConfigMap, and whether its changes are told.
@@ -216,6 +218,19 @@ impl MemoryCluster {
         }
     }
 
+    /// Whether a kind may be listed and watched.
+    pub fn forbid(&self, kind: &GroupKind, is_forbidden: bool) {
+        let mut state = self.state();
+        if is_forbidden {
+            state.unlistable.insert(kind.clone());
+        } else {
+            state.unlistable.remove(kind);
+        }
+        if state.is_watched(kind) {
+            state.list(kind);
+        }
+    }
+
     /// The watches tell nothing for so many turns.
     pub fn lag(&self, turns: usize) {
         self.state().lag = turns;
@@ -370,6 +385,23 @@ impl Cluster for MemoryCluster {
         self.call(move |state| Ok(state.objects.get(&id).cloned()))
     }
 
+    fn list(
+        &self,
+        kind: &GroupKind,
+        namespace: Option<&str>,
+        _page: Page,
+    ) -> BoxFuture<'static, Result<Listed, ClusterError>> {
+        let (kind, namespace) = (kind.clone(), namespace.map(String::from));
+        self.call(move |state| {
+            if state.unlistable.contains(&kind) {
+                return Err(ClusterError::Forbidden(format!("list of {kind}")));
+            }
+            let is_in = |id: &ObjectId| namespace.as_deref().is_none_or(|namespace| id.namespace() == Some(namespace));
+            let of_kind = state.objects.iter().filter(|(id, _)| *id.group_kind() == kind && is_in(id));
+            Ok(Listed { metadata: of_kind.map(|(_, live)| live["metadata"].clone()).collect(), next: None })
+        })
+    }
+
     fn apply(
         &self,
         id: &ObjectId,
@@ -496,6 +528,9 @@ impl State {
     }
 
     fn list(&mut self, kind: &GroupKind) {
+        if self.unlistable.contains(kind) {
+            return self.events.push_back(ClusterEvent::Unwatched(kind.clone(), "forbidden".into()));
+        }
         self.events.push_back(ClusterEvent::Listing(kind.clone()));
         let of_kind = self.objects.iter().filter(|(id, _)| id.group_kind() == kind);
         let seen: Vec<ClusterEvent> = of_kind.map(|(_, live)| ClusterEvent::Seen(Box::new(live.clone()))).collect();

@@ -1,5 +1,5 @@
-//! Owns the cluster half of a plan on its way: what is written, what came of it, and deletes, which are judged as a set.
-//! Must never delete while anything else waits to be planned.
+//! Owns the cluster half of a plan on its way: what is written, and what came of it. Must never take a write that failed
+//! for one that was made.
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::object::ObjectId;
@@ -26,51 +26,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }));
     }
 
-    /// Deletes of one pass are judged as a set: when everything else is planned and nothing is in flight.
-    pub(super) fn judge_deletes(&mut self) -> bool {
-        let is_quiet = self.queue.is_empty() && self.flights.is_empty() && self.order.is_empty() && self.git.is_idle();
-        if self.doomed.is_empty() || !is_quiet || !self.active {
-            return false;
-        }
-        let ids = self.doomed.keys().cloned().collect();
-        if !self.announced(ids) {
-            return false;
-        }
-        let now = self.clock.now();
-        let mut by_rule: std::collections::BTreeMap<usize, Vec<(ObjectId, String)>> = Default::default();
-        for (id, (rule, uid)) in std::mem::take(&mut self.doomed) {
-            by_rule.entry(rule).or_default().push((id, uid));
-        }
-        for (index, doomed) in by_rule {
-            let Some(rule) = self.rules.rules.get(index) else { continue };
-            let size = self.bases.size(index);
-            match self.deletes.admit(rule, Side::Cluster, doomed.len(), size, now) {
-                Err(reason) => {
-                    doomed
-                        .iter()
-                        .for_each(|(id, _)| self.leave(id, Side::Cluster, Verb::Held, Some(index), reason.clone()));
-                }
-                Ok(()) => doomed.into_iter().for_each(|(id, uid)| self.delete(id, uid, index)),
-            }
-        }
-        true
-    }
-
-    fn delete(&mut self, id: ObjectId, uid: String, rule: usize) {
-        self.flights.insert(id.clone(), false);
-        let since = self.clock.now();
-        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
-        let actions = vec![Action::Delete { uid, rule }];
-        self.tasks.push(Box::pin(async move {
-            Done::Acted(since, Box::new(act(cluster, identity, id, None, Default::default(), None, actions).await))
-        }));
-    }
-
     /// The cluster half of a plan was carried out, or failed.
     pub(super) fn acted(&mut self, mut acted: Acted) {
         self.count_writes(&mut acted);
         let Acted { id, done, created, live, answer, failed, error, .. } = acted;
         let again = self.flights.remove(&id).unwrap_or_default();
+        let by_person = self.by_person.remove(&id);
         if let Some(live) = &live {
             self.see(&id, live);
         }
@@ -110,11 +71,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let deleted = done.iter().find(|action| action.deletes());
         if let Some(rule) = deleted.and_then(Action::rule) {
-            let now = self.clock.now();
-            self.deletes.count(rule, Side::Cluster, now);
-            self.live.lose(&id, now);
+            self.count_delete(rule, Side::Cluster, &id, by_person);
+            self.live.lose(&id, self.clock.now());
             self.forget(&id);
             self.memory.deleting.remove(&id);
+            self.may_be_empty(&id);
             // Its manifest may have come back meanwhile, and what follows the delete is no news.
             return self.queue.push(id);
         }

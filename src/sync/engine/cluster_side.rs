@@ -154,6 +154,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if self.live.lose(&id, self.clock.now()) {
             self.applied.remove(&id);
             self.waits.settled(&id);
+            self.may_be_empty(&id);
             self.queue.push(id);
         }
     }

@@ -35,6 +35,8 @@ pub(super) struct Composer {
     pub(super) removals: BTreeMap<RuleIndex, Vec<Removal>>,
     /// New manifests per rule: they are set against removals.
     pub(super) written: BTreeMap<RuleIndex, usize>,
+    /// Removals that a person let go.
+    pub(super) by_person: BTreeSet<ObjectId>,
     /// What changes, and what the message tells of it.
     pub(super) changes: Vec<(Change, Told)>,
     pub(super) texts: Vec<(ObjectId, RepoPath, Vec<u8>)>,
@@ -109,6 +111,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Both sides of an object of the batch were read: its edit goes into the commit.
     pub(super) fn compose(&mut self, plan: Plan, observed: Observed) {
+        self.keep_unless_doomed(&plan);
+        self.note_withheld(&plan, &observed);
         self.stand(&plan, &observed);
         if !self.is_composing(&plan.id) {
             return self.queue.push(plan.id);
@@ -200,7 +204,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.take_removals(&mut composer);
         // The message names them in an order that does not depend on which answer came first.
         composer.changes.sort_by(|(a, _), (b, _)| a.object.cmp(&b.object));
-        let Composer { ids, files, changes, texts, gone, committed, .. } = *composer;
+        let Composer { ids, files, changes, texts, gone, committed, written, by_person, .. } = *composer;
         let mut writes: Vec<FileWrite> =
             files.into_iter().map(|(path, bytes)| FileWrite { path, bytes: Some(bytes) }).collect();
         writes.extend(gone.into_iter().map(|path| FileWrite { path, bytes: None }));
@@ -218,7 +222,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             name: self.rules.commit.name.clone(),
             email: self.rules.commit.email.clone(),
         };
-        self.commit(commit, Sent { ids, changes, texts, committed });
+        self.commit(commit, Sent { ids, changes, texts, committed, written, by_person });
     }
 
     pub(super) fn rule_ref(&self, rule: RuleIndex) -> RuleRef {

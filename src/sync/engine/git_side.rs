@@ -1,7 +1,7 @@
 //! Owns the repository's turn: fetch, read what changed, commit and push. One thing at a time, so that a commit is always
 //! planned on the head that the index shows. Must never forget a change that the remote does not have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +14,7 @@ use crate::repository::{BlobId, CommitId, FileState, NewCommit, PushError, Remot
 
 use super::super::batch::{Deferral, Pacing};
 use super::super::clock::{Clock, Instant};
+use super::super::plan::RuleIndex;
 use super::super::queue::backoff;
 use super::compose::Composer;
 use super::fighting::Committed;
@@ -78,6 +79,10 @@ pub(super) struct Sent {
     pub(super) changes: Vec<Change>,
     pub(super) texts: Vec<(ObjectId, RepoPath, Vec<u8>)>,
     pub(super) committed: Vec<Committed>,
+    /// New manifests per rule.
+    pub(super) written: BTreeMap<RuleIndex, usize>,
+    /// Removals that a person let go.
+    pub(super) by_person: BTreeSet<ObjectId>,
 }
 
 /// The end of a task of the repository.
@@ -346,8 +351,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.batch.pushed(now);
         self.standings.remote_answered();
         self.memory.removing = None;
-        let Sent { ids, changes, texts, committed } = sent;
+        let Sent { ids, changes, texts, committed, written, by_person } = sent;
         self.count_committed(committed);
+        self.count_written(&written);
         for (id, path, text) in texts {
             self.removed.remember(&id, path, text, now);
         }
@@ -355,7 +361,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             if change.verb == Verb::Removed
                 && let Some(rule) = &change.rule
             {
-                self.deletes.count(rule.index, change.side, now);
+                self.count_delete(rule.index, change.side, &change.object, by_person.contains(&change.object));
+                self.may_be_empty(&change.object);
             }
             self.standings.done(change.in_commit(commit));
         }

@@ -6,8 +6,10 @@ mod acting;
 mod around;
 mod cluster_side;
 mod compose;
+mod emptying;
 mod fighting;
 mod git_side;
+mod judging;
 mod objects;
 mod ordering;
 mod placing;
@@ -19,6 +21,8 @@ mod refusing;
 mod remembering;
 mod removing;
 mod standing;
+mod waiting;
+mod withholding;
 
 use cluster_side::is_container;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -27,6 +31,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use serde_json::Value;
 
 use crate::cluster::{Cluster, ClusterError, StateText};
 use crate::manifest::Index;
@@ -86,6 +91,7 @@ pub enum Step {
 enum Done {
     Observed(ObjectId, bool, Result<Box<Observed>, ObserveError>),
     Acted(Instant, Box<Acted>),
+    LookedInto(judging::Doomed, Result<Option<String>, ClusterError>),
     Previewed(Box<Preview>),
     Loaded(Box<compose::Loaded>),
     StateRead(Result<Box<recalling::StateRead>, ClusterError>),
@@ -131,6 +137,15 @@ pub struct Engine<C, R, K> {
     /// Deletes that wait until everything is planned, so that a set is judged as a whole.
     doomed: BTreeMap<ObjectId, (RuleIndex, String)>,
     deletes: Deletes,
+    /// Deletes under way that a person let go.
+    by_person: BTreeSet<ObjectId>,
+    /// Namespaces and definitions that are to be empty before they go.
+    emptying: BTreeMap<ObjectId, emptying::Emptying>,
+    /// Manifests that are kept because of what their objects went with, and the rule that would remove them.
+    withheld: BTreeMap<ObjectId, (ObjectId, RuleIndex)>,
+    /// In a [`Mode::Preview`]: what would be deleted, and what would be removed by which rule.
+    doomed_texts: BTreeMap<ObjectId, Value>,
+    previewed_removals: BTreeMap<RuleIndex, BTreeMap<ObjectId, Preview>>,
     /// Objects whose plans wait until we may write.
     deferred: BTreeSet<ObjectId>,
 
@@ -204,6 +219,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             homeless: BTreeSet::new(),
             doomed: BTreeMap::new(),
             deletes: Deletes::default(),
+            by_person: BTreeSet::new(),
+            emptying: BTreeMap::new(),
+            withheld: BTreeMap::new(),
+            doomed_texts: BTreeMap::new(),
+            previewed_removals: BTreeMap::new(),
             deferred: BTreeSet::new(),
             git: git_side::Git::Idle,
             git_since: Instant::ZERO,
@@ -281,8 +301,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.outdate_composing();
         self.bases.renumber();
         self.list_newcomers();
-        self.deletes.renumber();
         self.fights.clear();
+        self.withheld.clear();
         self.standings.clear();
         self.reread();
     }
@@ -322,7 +342,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn is_done(&self) -> bool {
-        self.is_read() && self.batch.is_empty() && self.git.is_idle() && self.doomed.is_empty()
+        let is_judged = self.doomed.is_empty() && self.withheld.is_empty() && self.previewed_removals.is_empty();
+        self.is_read() && self.batch.is_empty() && self.git.is_idle() && is_judged
     }
 
     /// What the run of a [`Mode::Preview`] engine found, in the order of identities.
@@ -372,6 +393,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.acted(*acted);
                 self.turn_ended(&id);
             }
+            Done::LookedInto(doomed, found) => self.looked_into(doomed, found),
             Done::Previewed(preview) => self.previewed(*preview),
             Done::Loaded(loaded) => {
                 self.loaded(*loaded);

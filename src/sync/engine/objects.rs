@@ -125,6 +125,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.wake_dependents(id);
         self.standings.clear_of(id);
         self.doomed.remove(id);
+        self.emptying.remove(id);
+        self.withheld.remove(id);
+        self.deletes.came_back(id);
         self.applied.remove(id);
         self.claims.forget(id);
         self.queue.succeeded(id);
@@ -208,7 +211,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             (Some(live), _) => InCluster::Present(live),
             (None, Ok(true)) => InCluster::Gone,
             (None, Ok(false)) => InCluster::Unseen,
-            (None, Err(reason)) => InCluster::Withheld(reason),
+            (None, Err(_)) if self.is_let_go(id) => InCluster::Gone,
+            (None, Err(withheld)) => InCluster::Withheld(&withheld.reason),
         };
         let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
         let view = match shape {
@@ -228,27 +232,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             deletes_wait: self.deletes_wait(id),
             past: Default::default(),
             fought: &[],
+            opted_out: self.opted_out(observed),
             around: Surroundings {
                 fragments: &observed.fragments,
                 files: observed.files.as_ref(),
                 tree: Some(&self.index),
             },
-        }
-    }
-
-    /// Why nothing of this kind may be deleted yet.
-    fn deletes_wait(&self, id: &ObjectId) -> Option<&'static str> {
-        let synced = |group, kind| self.live.watched(&GroupKind::new(group, kind)) == Some(&Watched::Synced);
-        if !self.head_read {
-            Some("Git was not read whole yet")
-        } else if self.live.watched(id.group_kind()) != Some(&Watched::Synced) {
-            Some("the watch of its kind is not synced")
-        } else if !synced("", "Namespace") {
-            Some("the watch of Namespaces is not synced")
-        } else if !synced("apiextensions.k8s.io", "CustomResourceDefinition") {
-            Some("the watch of CustomResourceDefinitions is not synced")
-        } else {
-            None
         }
     }
 
@@ -272,6 +261,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if !plan.selected {
             return self.forget(&id);
         }
+        self.keep_unless_doomed(&plan);
+        self.note_withheld(&plan, &observed);
         if self.mode == Mode::Preview {
             self.stand(&plan, &observed);
             return self.preview(plan, observed);
@@ -334,6 +325,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             manifest_labels: planner::labels(manifest).into(),
             live_labels: planner::labels(live).into(),
             existence: plan.existence,
+            opts_out: planner::opts_out_of_prune(manifest),
         };
         self.bases.agree(&plan.id, base);
         self.applied.remove(&plan.id);

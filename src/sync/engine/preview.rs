@@ -35,8 +35,19 @@ pub struct Preview {
     pub after: Option<Value>,
     /// The very text that would be edited, and as it would be; `None` where there is none yet, or where it may show a Secret.
     pub texts: Option<(String, String)>,
+    /// Whether a whole manifest is written or removed.
+    pub is_manifest: bool,
     /// Why it could not be tried.
     pub error: Option<String>,
+}
+
+impl Preview {
+    /// Nothing that would happen yet to an object.
+    pub(super) fn of(id: ObjectId, side: Side) -> Self {
+        let (rule, place) = (String::new(), String::new());
+        let (before, after, texts, error) = (None, None, None, None);
+        Self { id, side, verb: Verb::Configured, rule, place, before, after, texts, is_manifest: false, error }
+    }
 }
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
@@ -45,15 +56,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         for action in plan.actions {
             let rule = action.rule().and_then(|rule| self.rules.rules.get(rule)).map(|rule| rule.name.clone());
             let mut preview = Preview {
-                id: plan.id.clone(),
-                side: action.side(),
-                verb: Verb::Configured,
                 rule: rule.unwrap_or_default(),
                 place: format!("live {}", plan.id),
                 before: observed.live.as_ref().map(clean::for_git),
-                after: None,
-                texts: None,
-                error: None,
+                ..Preview::of(plan.id.clone(), action.side())
             };
             match action {
                 Action::Create { object, .. } | Action::Apply { object, .. } => {
@@ -62,8 +68,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     }
                     self.try_apply(preview, object, &observed);
                 }
-                Action::Delete { .. } | Action::Recreate { .. } => {
-                    self.previews.push(Preview { verb: Verb::Deleted, ..preview })
+                // Shown when it is known whether it goes.
+                Action::Delete { uid, rule } => {
+                    self.doomed_texts.extend(preview.before.map(|text| (plan.id.clone(), text)));
+                    self.doomed.insert(plan.id.clone(), (rule, uid));
+                }
+                Action::Recreate { .. } => {
+                    self.previews.push(Preview { verb: Verb::Deleted, ..preview });
                 }
                 // Ownership moves, no value does.
                 Action::Release { .. } | Action::Strip { .. } => {}
@@ -74,6 +85,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                         place,
                         before: None,
                         after: Some(object),
+                        is_manifest: true,
                         ..preview
                     });
                 }
@@ -113,10 +125,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     let place = format!("git {path}");
                     self.previews.push(Preview { verb: Verb::Written, place, before, after, ..preview });
                 }
-                Action::Remove { .. } => {
+                Action::Remove { rule } => {
                     let before = observed.manifest.as_ref().map(|(_, _, manifest)| manifest.clone());
                     let place = place.clone().unwrap_or_default();
-                    self.previews.push(Preview { verb: Verb::Removed, place, before, ..preview });
+                    let preview = Preview { verb: Verb::Removed, place, before, is_manifest: true, ..preview };
+                    self.previewed_removals.entry(rule).or_default().insert(plan.id.clone(), preview);
                 }
             }
         }

@@ -262,7 +262,16 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let blob = *self.blobs.get(&place.path)?;
         let existence = self.existence_by_manifest(id, &labels);
         let manifest = entry.digest();
-        Some(Base { place, blob, manifest, uid: None, manifest_labels: labels.clone(), live_labels: labels, existence })
+        Some(Base {
+            place,
+            blob,
+            manifest,
+            uid: None,
+            manifest_labels: labels.clone(),
+            live_labels: labels,
+            existence,
+            opts_out: entry.prune_disabled(),
+        })
     }
 
     fn existence_by_manifest(&self, id: &ObjectId, labels: &Labels) -> Option<usize> {
@@ -356,5 +365,6 @@ fn base_in_file(id: &ObjectId, blob: BlobId, file: &ManifestFile) -> Option<Base
         manifest_labels: labels.clone(),
         live_labels: labels,
         existence: None,
+        opts_out: manifest.prune_disabled,
     })
 }

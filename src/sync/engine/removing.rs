@@ -10,8 +10,8 @@ use crate::repository::Remote;
 use super::super::clock::Clock;
 use super::super::plan::RuleIndex;
 use super::super::told::Told;
+use super::Engine;
 use super::compose::{Composer, shown};
-use super::{Engine, Mode};
 
 /// A document to remove.
 pub(super) struct Removal {
@@ -23,21 +23,19 @@ pub(super) struct Removal {
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Removals of one rule go together or are held together.
     pub(super) fn take_removals(&mut self, composer: &mut Composer) {
-        let now = self.clock.now();
         let mut admitted: Vec<(RuleIndex, Removal)> = Vec::new();
         for (index, removals) in std::mem::take(&mut composer.removals) {
-            let Some(rule) = self.rules.rules.get(index) else { continue };
-            let net = removals.len().saturating_sub(composer.written.get(&index).copied().unwrap_or_default());
-            if net > 0
-                && self.mode == Mode::Run
-                && let Err(reason) = self.deletes.admit(rule, Side::Git, net, self.bases.size(index), now)
-            {
-                removals
-                    .iter()
-                    .for_each(|removal| self.leave(&removal.id, Side::Git, Verb::Held, Some(index), reason.clone()));
-                continue;
+            let objects = removals.iter().map(|removal| removal.id.clone()).collect();
+            let written = composer.written.get(&index).copied().unwrap_or_default();
+            let mut go = self.judge(index, Side::Git, &objects, written).go;
+            for removal in removals {
+                match go.remove(&removal.id) {
+                    Some(true) => drop(composer.by_person.insert(removal.id.clone())),
+                    Some(false) => {}
+                    None => continue,
+                }
+                admitted.push((index, removal));
             }
-            admitted.extend(removals.into_iter().map(|removal| (index, removal)));
         }
         // From the back, whichever rule asked for it, so that the numbers of documents before it stay true.
         admitted.sort_by(|(_, a), (_, b)| b.place.cmp(&a.place));

@@ -24,7 +24,7 @@ impl Case {
     }
 
     /// A file of the tree.
-    fn file(mut self, at: &str, text: &str) -> Self {
+    pub(super) fn file(mut self, at: &str, text: &str) -> Self {
         self.tree.update(&path(at), Some(ManifestFile::read(path(at), text.as_bytes(), &Caps::default())));
         self
     }
