@@ -132,10 +132,14 @@ impl Ferry {
         self.until_status(&format!("the end of the work for {commit}"), same).await;
     }
 
+    /// Its process, for [`signal`].
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM, then waits for the exit code.
     pub async fn terminate(mut self) -> Option<i32> {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        signal(self.id(), "TERM");
         self.ended("the process after SIGTERM").await
     }
 
@@ -155,6 +159,11 @@ impl Ferry {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Sends a signal, named as `kill` names it, to a process that is our child.
+pub fn signal(process: u32, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap().success());
 }
 
 impl Drop for Ferry {

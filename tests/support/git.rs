@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{FileMode, Oid, Signature};
+use git2::{ErrorCode, FileMode, Oid, Signature};
 use kubeferry::repository::{CommitId, GitUrl, Libgit2, Libgit2Settings, LocalUrls};
 
 /// What a child process of a test sets to make libgit2 give up sooner: milliseconds. Processes that run at the same time
@@ -136,8 +136,33 @@ impl BareRepo {
 
     /// Commits to a branch, which is made if it is not there; `None` removes a file.
     pub fn commit(&self, branch: &str, message: &str, files: &[(&str, Option<&[u8]>)]) -> CommitId {
+        self.commit_on(branch, self.tip(branch), message, files).unwrap()
+    }
+
+    /// Changes files on `main` as a person who pushes beside others: what `change` answers is committed on the very files
+    /// that it was given, and asked again when somebody was faster.
+    pub fn edit(&self, message: &str, change: impl Fn(&BTreeMap<String, String>) -> Vec<(String, String)>) -> CommitId {
+        loop {
+            let tip = self.tip("main");
+            let changed = change(&self.files_of(tip));
+            let changed: Vec<_> = changed.iter().map(|(path, text)| (path.as_str(), Some(text.as_bytes()))).collect();
+            match self.commit_on("main", tip, message, &changed) {
+                Ok(commit) => return commit,
+                Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Locked) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn commit_on(
+        &self,
+        branch: &str,
+        parent: Option<CommitId>,
+        message: &str,
+        files: &[(&str, Option<&[u8]>)],
+    ) -> Result<CommitId, git2::Error> {
         let git = self.git();
-        let parent = self.tip(branch).map(|tip| git.find_commit(Oid::from_bytes(&tip.0).unwrap()).unwrap());
+        let parent = parent.map(|tip| git.find_commit(Oid::from_bytes(&tip.0).unwrap()).unwrap());
         let base = match &parent {
             Some(parent) => parent.tree().unwrap(),
             None => git.find_tree(git.treebuilder(None).unwrap().write().unwrap()).unwrap(),
@@ -178,7 +203,7 @@ impl BareRepo {
             .flat_map(|(name, mode, id)| [format!("{mode:o} ").as_bytes(), name, b"\0", id.as_bytes()].concat())
             .collect();
         let tree = git.odb().unwrap().write(git2::ObjectType::Tree, &raw).unwrap();
-        self.finish(&git, "main", message, parent.as_ref(), tree)
+        self.finish(&git, "main", message, parent.as_ref(), tree).unwrap()
     }
 
     /// A commit without history that replaces the branch: a force-push.
@@ -216,9 +241,14 @@ impl BareRepo {
 
     /// Every file at the tip of a branch.
     pub fn files(&self, branch: &str) -> BTreeMap<String, String> {
+        self.files_of(self.tip(branch))
+    }
+
+    /// Every file of a commit.
+    pub fn files_of(&self, commit: Option<CommitId>) -> BTreeMap<String, String> {
         let git = self.git();
         let mut files = BTreeMap::new();
-        let Some(tip) = self.tip(branch) else { return files };
+        let Some(tip) = commit else { return files };
         let tree = git.find_commit(Oid::from_bytes(&tip.0).unwrap()).unwrap().tree().unwrap();
         tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
             if entry.kind() == Some(git2::ObjectType::Blob) {
@@ -273,16 +303,16 @@ impl BareRepo {
         message: &str,
         parent: Option<&git2::Commit<'_>>,
         tree: Oid,
-    ) -> CommitId {
+    ) -> Result<CommitId, git2::Error> {
         let person = Signature::now("Ada", "ada@example.com").unwrap();
         let tree = git.find_tree(tree).unwrap();
         let parents: Vec<_> = parent.into_iter().collect();
         let id = git.commit(None, &person, &person, message, &tree, &parents).unwrap();
         let reference = format!("refs/heads/{branch}");
         match parent {
-            Some(parent) => git.reference_matching(&reference, id, true, parent.id(), message).unwrap(),
-            None => git.reference(&reference, id, false, message).unwrap(),
+            Some(parent) => git.reference_matching(&reference, id, true, parent.id(), message)?,
+            None => git.reference(&reference, id, false, message)?,
         };
-        CommitId(id.as_bytes().try_into().unwrap())
+        Ok(CommitId(id.as_bytes().try_into().unwrap()))
     }
 }

@@ -1,6 +1,8 @@
 //! What a person does in the cluster with kubectl, without kubectl, so that it works on any API server. Must never act under
 //! the names of kubeferry.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use http::Method;
 use kube::Client;
 use serde::Deserialize as _;

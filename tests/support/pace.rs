@@ -18,6 +18,10 @@ use kubeferry::sync::clock::{Clock, Instant};
 
 use super::memory_remote::MemoryRemote;
 
+#[path = "dice.rs"]
+mod dice;
+pub use dice::Dice;
+
 /// A clock that stands until a test moves it. Cloning gives the same clock.
 #[derive(Clone, Default)]
 pub struct ManualClock(Arc<AtomicU64>);
@@ -46,37 +50,6 @@ impl Clock for ManualClock {
 
     fn jitter(&self, bound: u64) -> u64 {
         bound / 2
-    }
-}
-
-/// A small generator of random numbers: the same seed gives the same run.
-#[derive(Clone, Debug)]
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
-    }
-
-    /// A number in `0..bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
-        // xorshift64*
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(number).unwrap() % bound.max(1)
-    }
-
-    /// Whether something that happens once in `times` happens.
-    pub fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    /// One of these; `None` when there is none.
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        let at = self.below(from.len());
-        from.get(at)
     }
 }
 

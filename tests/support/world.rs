@@ -1,6 +1,8 @@
 //! What one journey has for itself: a namespace, a repository, a person with kubectl, and an instance of kubeferry with the
 //! rights of `deploy.yaml` and those that the journey lists, no more. Must never share any of it with another journey.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};

@@ -1,0 +1,273 @@
+//! People who edit both sides, and what each field must be in the end because of it. Every value is used once and is greater
+//! than all before, so that a value that was turned back shows. Must never edit a field whose source is the other side.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::dice::Dice;
+use crate::ferry::{Ferry, LIMIT};
+use crate::kubectl::documents;
+use crate::world::World;
+
+/// A field: kind, name, JSON pointer.
+pub type Field = (String, String, String);
+
+const KEY: &str = "/data/key";
+const SIZE: &str = "/data/size";
+const TEXT: &str = "/data/text";
+const REPLICAS: &str = "/spec/replicas";
+const IMAGE: &str = "/spec/template/spec/containers/0/image";
+
+/// How many objects of each sort there are from the start.
+const OBJECTS: usize = 3;
+
+// Paused, so that no pods come of any number of replicas.
+const WEB: &str = "\
+# The front door.
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  namespace: NAMESPACE
+spec:
+  paused: true
+  replicas: 1 # the autoscaler's
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+        - name: web
+          image: registry.example/web:1 # newest
+";
+
+/// Both people and what they want.
+pub struct People<'w> {
+    world: &'w World,
+    /// The greatest value that was used.
+    latest: u64,
+    created: usize,
+    edits: usize,
+    wanted: BTreeMap<Field, u64>,
+    /// Who did what when, for whoever reads of a failure.
+    story: Vec<String>,
+    begun: Instant,
+}
+
+impl<'w> People<'w> {
+    pub fn new(world: &'w World, seed: u64) -> Self {
+        let story = vec![format!("seed {seed}")];
+        Self { world, latest: 10, created: 0, edits: 0, wanted: BTreeMap::new(), story, begun: Instant::now() }
+    }
+
+    /// What stands on both sides before the first process starts.
+    pub async fn begin(&mut self) {
+        let mut declared = String::from("# Kept by hand.\n");
+        for at in 0..OBJECTS {
+            let (text, size, key) = (self.want("ConfigMap", &format!("split-{at}"), TEXT), 1, self.next());
+            declared.push_str(&format!(
+                "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: split-{at}\n  namespace: NAMESPACE\ndata:\n  \
+                 text: v{text} # said by Git\n  size: v{size} # said by the cluster\n---\n{}",
+                config_map(&format!("file-{at}"), key)
+            ));
+            self.wanted.insert(field("ConfigMap", &format!("file-{at}"), KEY), key);
+        }
+        self.world.commit("declared.yaml", &declared);
+        self.world.commit("web.yaml", WEB);
+        self.wanted.insert(field("Deployment", "web", IMAGE), 1);
+        for at in 0..OBJECTS {
+            self.create_live(&format!("live-{at}")).await;
+        }
+    }
+
+    /// How often anybody edited anything.
+    pub fn edits(&self) -> usize {
+        self.edits
+    }
+
+    /// Notes something for whoever reads of a failure.
+    pub fn say(&mut self, what: &str) {
+        self.story.push(format!("{:8.3} {what}", self.begun.elapsed().as_secs_f64()));
+    }
+
+    /// One edit by somebody, somewhere.
+    pub async fn edit(&mut self, dice: &mut Dice) {
+        self.edits += 1;
+        let at = dice.below(OBJECTS);
+        match dice.below(16) {
+            0..3 => self.patch_live(&format!("live-{at}"), KEY, "key").await,
+            3..6 => self.patch_live(&format!("split-{at}"), SIZE, "size").await,
+            6..8 => self.scale().await,
+            8..10 => self.edit_file("declared.yaml", &format!("file-{at}"), KEY, "  key: v"),
+            10..13 => self.edit_file("declared.yaml", &format!("split-{at}"), TEXT, "  text: v"),
+            13 => self.edit_file("web.yaml", "web", IMAGE, "          image: registry.example/web:"),
+            14 => {
+                self.created += 1;
+                self.create_live(&format!("live-new-{}", self.created)).await;
+            }
+            _ => {
+                self.created += 1;
+                self.create_file(&format!("file-new-{}", self.created));
+            }
+        }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.latest += 1;
+        self.latest
+    }
+
+    fn want(&mut self, kind: &str, name: &str, pointer: &str) -> u64 {
+        let value = self.next();
+        self.wanted.insert(field(kind, name, pointer), value);
+        value
+    }
+
+    async fn create_live(&mut self, name: &str) {
+        let value = self.want("ConfigMap", name, KEY);
+        self.world.kubectl.create(&self.world.text(&config_map(name, value))).await;
+        self.say(&format!("{name} was created live with {value}"));
+    }
+
+    /// Changes a live object, if it is there by now.
+    async fn patch_live(&mut self, name: &str, pointer: &str, key: &str) {
+        if self.world.kubectl.get("ConfigMap", name).await.is_none() {
+            return;
+        }
+        let value = self.want("ConfigMap", name, pointer);
+        self.world.kubectl.patch("ConfigMap", name, json!({"data": {key: format!("v{value}")}})).await;
+        self.say(&format!("{name}{pointer} is {value} live"));
+    }
+
+    async fn scale(&mut self) {
+        if self.world.kubectl.get("Deployment", "web").await.is_none() {
+            return;
+        }
+        let value = self.want("Deployment", "web", REPLICAS);
+        self.world.kubectl.scale("web", i32::try_from(value).unwrap()).await;
+        self.say(&format!("web was scaled to {value}"));
+    }
+
+    fn create_file(&mut self, name: &str) {
+        let value = self.want("ConfigMap", name, KEY);
+        let text = self.world.text(&config_map(name, value));
+        self.world.repo.edit(&format!("Add {name}"), |_| vec![(format!("{name}.yaml"), text.clone())]);
+        self.say(&format!("{name} was committed with {value}"));
+    }
+
+    /// Changes what follows `before` in the document of an object.
+    fn edit_file(&mut self, path: &str, name: &str, pointer: &str, before: &str) {
+        let kind = if name == "web" { "Deployment" } else { "ConfigMap" };
+        let value = self.want(kind, name, pointer);
+        self.world.repo.edit(&format!("{name}: {value}"), |files| {
+            let text = &files[path];
+            let start = text.find(&format!("  name: {name}\n")).unwrap();
+            let at = start + text[start..].find(before).unwrap() + before.len();
+            let rest = text[at..].trim_start_matches(|digit: char| digit.is_ascii_digit());
+            vec![(path.to_owned(), format!("{}{value}{rest}", &text[..at]))]
+        });
+        self.say(&format!("{name}{pointer} is {value} in Git"));
+    }
+
+    /// Waits until every field is on both sides what its source last said, and the process knows it.
+    pub async fn until_converged(&self, ferry: &Ferry) {
+        let end = Instant::now() + LIMIT * 2;
+        loop {
+            let mut different = self.differences().await;
+            if different.is_empty() {
+                let page = ferry.status().await;
+                let tip = self.world.repo.tip("main").map(|tip| tip.to_string());
+                if page.git.synced == tip && page.git.batched == 0 && page.objects.list.is_empty() {
+                    return;
+                }
+                different.push(format!("the page says {:?} {:?}", page.git, page.objects));
+            }
+            if Instant::now() > end {
+                panic!("{}\n{}", self.story.join("\n"), different.join("\n"));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn differences(&self) -> Vec<String> {
+        let live = index(self.live().await);
+        let files = self.world.repo.files("main");
+        let git = index(files.values().flat_map(|text| documents(text)).filter(Value::is_object));
+        let mut different = Vec::new();
+        for (field, wanted) in &self.wanted {
+            for (side, objects) in [("live", &live), ("Git", &git)] {
+                let found = value_of(objects.get(&(field.0.clone(), field.1.clone())), &field.2);
+                if found != Some(*wanted) {
+                    different.push(format!("{field:?} should be {wanted} and is {found:?} in {side}"));
+                }
+            }
+        }
+        // What a person wrote around the values stays.
+        let whole = files["declared.yaml"].matches("# said by the cluster\n").count() == OBJECTS
+            && files["declared.yaml"].starts_with("# Kept by hand.\n")
+            && files["web.yaml"].contains(" # the autoscaler's\n");
+        if !whole {
+            different.push(format!("{}{}", files["declared.yaml"], files["web.yaml"]));
+        }
+        different
+    }
+
+    async fn live(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for (root, plural, kind) in
+            [("/api/v1", "configmaps", "ConfigMap"), ("/apis/apps/v1", "deployments", "Deployment")]
+        {
+            let path = format!("{root}/namespaces/{}/{plural}", self.world.namespace);
+            let list = self.world.kubectl.call(Method::GET, &path, None).await.unwrap();
+            for mut object in list["items"].as_array().cloned().unwrap_or_default() {
+                object["kind"] = json!(kind);
+                all.push(object);
+            }
+        }
+        all
+    }
+
+    /// The resourceVersion of each object that is kept in sync.
+    pub async fn versions(&self) -> BTreeMap<(String, String), Value> {
+        let wanted = |(key, _): &((String, String), Value)| {
+            self.wanted.keys().any(|field| (&field.0, &field.1) == (&key.0, &key.1))
+        };
+        let all = index(self.live().await).into_iter().filter(wanted);
+        all.map(|(key, object)| (key, object["metadata"]["resourceVersion"].clone())).collect()
+    }
+}
+
+fn field(kind: &str, name: &str, pointer: &str) -> Field {
+    (kind.to_owned(), name.to_owned(), pointer.to_owned())
+}
+
+fn config_map(name: &str, value: u64) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: NAMESPACE\ndata:\n  key: v{value}\n"
+    )
+}
+
+/// Objects by kind and name.
+pub fn index(objects: impl IntoIterator<Item = Value>) -> BTreeMap<(String, String), Value> {
+    let text =
+        |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    objects.into_iter().map(|object| ((text(&object, "/kind"), text(&object, "/metadata/name")), object)).collect()
+}
+
+/// The number of a value: whatever stands before it is the same for all.
+pub fn value_of(object: Option<&Value>, pointer: &str) -> Option<u64> {
+    match object?.pointer(pointer)? {
+        Value::String(text) => text.rsplit(['v', ':']).next()?.parse().ok(),
+        number => number.as_u64(),
+    }
+}
+
+/// Every field that may be edited.
+pub fn fields_of(kind: &str) -> &'static [&'static str] {
+    if kind == "Deployment" { &[REPLICAS, IMAGE] } else { &[KEY, SIZE, TEXT] }
+}
