@@ -120,6 +120,20 @@ pub fn publish(reporter: &Reporter, engine: &LiveEngine, repository: &Repository
     });
 }
 
+/// The API server is out of reach, or answers again.
+pub fn cluster_trouble(reporter: &Reporter, trouble: Option<String>) {
+    reporter.status.update(|page| {
+        let before = page.cluster.error.take();
+        page.cluster.error = trouble.map(|message| {
+            let same = before.filter(|before| before.message == message);
+            same.unwrap_or_else(|| {
+                tracing::warn!("the lease cannot be had, so nothing is written: {message}");
+                Trouble { since: Timestamp::now(), message }
+            })
+        });
+    });
+}
+
 /// Starts the writer of Events.
 pub fn start_events(session: &Session) -> Arc<Events> {
     let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| session.identity.name.clone());

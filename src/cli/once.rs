@@ -37,7 +37,15 @@ pub async fn once(options: &Options, args: &Once, libgit2: &Libgit2, progress: &
     }
     let reporter = Reporter::new(StatusHandle::new(Status::default()), Metrics::new());
     let mut engine = session.engine(repository, Arc::new(loaded.rules), Mode::Once, true, reporter);
-    let outcome = settle(&mut engine, progress).await;
+    let hold = lease.hold();
+    engine.set_fence(Arc::new(move || hold.is_held()));
+    let outcome = tokio::select! {
+        outcome = settle(&mut engine, progress) => outcome,
+        why = lease.lost() => Err(anyhow!("the Lease was lost before both sides were in sync: {why}; run it again")),
+    };
+    if outcome.is_err() {
+        engine.drain().await;
+    }
     lease.release().await;
     outcome?;
     let mut troubled = engine.standings().changes().any(|change| change.verb.is_trouble());

@@ -97,12 +97,13 @@ pub async fn run_session(
         let rules = source.rules();
         let repository = Arc::new(session.repository(&rules)?);
         narrate::in_force(&reporter, &session, &rules, &source);
-        let is_leader = matches!(*leadership.borrow_and_update(), Leadership::Leader { .. });
-        let engine = session.engine(repository.clone(), rules, Mode::Run, is_leader, reporter.clone());
+        let engine = session.engine(repository.clone(), rules, Mode::Run, false, reporter.clone());
         let mut running = Running {
             session: &session,
+            lease: &lease,
             repository,
             engine,
+            term: None,
             reporter: &reporter,
             events: &events,
             is_ready: false,
@@ -128,8 +129,11 @@ enum Ended {
 
 struct Running<'a> {
     session: &'a Session,
+    lease: &'a Lease,
     repository: Arc<Repository>,
     engine: LiveEngine,
+    /// The term in which the engine acts.
+    term: Option<u64>,
     reporter: &'a Reporter,
     events: &'a Events,
     is_ready: bool,
@@ -190,11 +194,24 @@ impl Running<'_> {
 
     fn follow_leadership(&mut self, leadership: &mut watch::Receiver<Leadership>) {
         let state = leadership.borrow_and_update().clone();
-        match &state {
-            Leadership::Leader { .. } => self.reporter.role(Role::Leader, None, Timestamp::now()),
-            Leadership::Standby(why) => self.reporter.role(Role::Standby, Some(why.to_string()), Timestamp::now()),
+        let (role, holder, trouble) = match &state {
+            Leadership::Leader { .. } => (Role::Leader, None, None),
+            Leadership::Standby(why) => (Role::Standby, Some(why.to_string()), None),
+            Leadership::Cut(why) => (Role::Standby, None, Some(why.to_string())),
+        };
+        self.reporter.role(role, holder, Timestamp::now());
+        narrate::cluster_trouble(self.reporter, trouble);
+        let term = if let Leadership::Leader { term, .. } = state { Some(term) } else { None };
+        if self.term != term {
+            // Between two terms of ours somebody else may have acted: what was planned is planned anew.
+            self.engine.set_active(false);
         }
-        self.engine.set_active(matches!(state, Leadership::Leader { .. }));
+        if term.is_some() {
+            let hold = self.lease.hold();
+            self.engine.set_fence(Arc::new(move || hold.is_held()));
+            self.engine.set_active(true);
+        }
+        self.term = term;
     }
 
     /// New rules, or a text that is none: the last good ones stay in force.

@@ -27,8 +27,11 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// How long one attempt may take: a second one fits in before the deadline.
 const ATTEMPT: Duration = Duration::from_millis(1_500);
 
-/// How often the lease is renewed, or looked at by those that stand by.
+/// How often the lease is renewed.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How often those that stand by look at it, and when it may have run out besides: a dead leader is followed soon.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Which lease, and who wants it.
 #[derive(Clone, Debug)]
@@ -52,18 +55,48 @@ impl LeaseName {
 /// Whether we may act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leadership {
-    /// Somebody else holds the lease, or it can't be had; the text says which.
+    /// Somebody else holds the lease; the text says who.
     Standby(Arc<str>),
+    /// It can be neither had nor kept, because the API server does not answer or refuses; the text says why.
+    Cut(Arc<str>),
     /// We hold it.
     Leader {
-        /// How many times the lease has changed hands in all; grows whenever somebody else may have acted in between.
+        /// How many times the lease has changed hands in all, as it says itself.
         transitions: i64,
+        /// How many times this process took it; grows whenever somebody else may have acted in between.
+        term: u64,
     },
+}
+
+/// One renewal that worked, by both clocks: the machine may have stood still, and then one of them does not know.
+#[derive(Clone, Copy, Debug)]
+struct Renewal {
+    term: u64,
+    begun: Instant,
+    date: Timestamp,
+}
+
+/// What is known of our hold on the lease, to be asked at the very moment of writing: news of a lost lease may still be on
+/// its way, above all when this process stood still.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    term: Option<u64>,
+    renewals: watch::Receiver<Option<Renewal>>,
+}
+
+impl Hold {
+    /// Whether we have held the lease without interruption since this was made, and nobody else can have it yet.
+    pub fn is_held(&self) -> bool {
+        let Some(renewal) = *self.renewals.borrow() else { return false };
+        let by_date = Timestamp::now().duration_since(renewal.date).unsigned_abs();
+        self.term == Some(renewal.term) && renewal.begun.elapsed() < DEADLINE && by_date < DEADLINE
+    }
 }
 
 /// A lease that is wanted, and kept once it is had. Dropping it stops renewing; [`Lease::release`] hands it over at once.
 pub struct Lease {
     state: watch::Receiver<Leadership>,
+    renewals: watch::Receiver<Option<Renewal>>,
     stop: CancellationToken,
     task: AbortOnDropHandle<()>,
 }
@@ -83,11 +116,19 @@ impl Lease {
             name,
             held: None,
             seen: None,
+            term: (0, 0),
         };
         let (tell, state) = watch::channel(Leadership::Standby("not asked yet".into()));
+        let (renewed, renewals) = watch::channel(None);
         let stop = CancellationToken::new();
-        let task = AbortOnDropHandle::new(tokio::spawn(elector.run(tell, stop.clone())));
-        Ok(Self { state, stop, task })
+        let task = AbortOnDropHandle::new(tokio::spawn(elector.run(tell, renewed, stop.clone())));
+        Ok(Self { state, renewals, stop, task })
+    }
+
+    /// What can be asked whether we still hold the lease as we do now.
+    pub fn hold(&self) -> Hold {
+        let term = self.renewals.borrow().map(|renewal| renewal.term);
+        Hold { term, renewals: self.renewals.clone() }
     }
 
     /// Tells every change of leadership.
@@ -99,14 +140,24 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// The text of [`Leadership::Standby`] when the time is over.
+    /// The text of [`Leadership::Standby`] or [`Leadership::Cut`] when the time is over.
     pub async fn wait(&self, limit: Duration) -> Result<(), Arc<str>> {
         let mut state = self.state.clone();
         let leads = |state: &Leadership| matches!(state, Leadership::Leader { .. });
         let waited = timeout(limit, state.wait_for(leads)).await.is_ok_and(|waited| waited.is_ok());
         match (waited, &*self.state.borrow()) {
-            (false, Leadership::Standby(why)) => Err(why.clone()),
+            (false, Leadership::Standby(why) | Leadership::Cut(why)) => Err(why.clone()),
             _ => Ok(()),
+        }
+    }
+
+    /// Waits until we do not lead any more; answers why.
+    pub async fn lost(&self) -> Arc<str> {
+        let mut state = self.state.clone();
+        let leads = |state: &Leadership| matches!(state, Leadership::Leader { .. });
+        match state.wait_for(|state| !leads(state)).await.as_deref() {
+            Ok(Leadership::Standby(why) | Leadership::Cut(why)) => why.clone(),
+            _ => "released".into(),
         }
     }
 
@@ -126,44 +177,61 @@ struct Elector {
     name: LeaseName,
     /// The Lease as we last wrote it; `None` when we do not hold it, or can't be sure.
     held: Option<Value>,
-    /// Somebody else's hold, and when we first saw it in this state. Their clock is never compared with ours.
-    seen: Option<(Value, Instant)>,
+    /// Somebody else's hold, when we first saw it in this state, and how long it holds. Their clock is never compared with
+    /// ours.
+    seen: Option<(Value, Instant, Duration)>,
+    /// How often we took the lease, and its transitions when we last did.
+    term: (u64, i64),
 }
 
 impl Elector {
-    async fn run(mut self, tell: watch::Sender<Leadership>, stop: CancellationToken) {
+    async fn run(
+        mut self,
+        tell: watch::Sender<Leadership>,
+        renewals: watch::Sender<Option<Renewal>>,
+        stop: CancellationToken,
+    ) {
         // When the latest renewal that worked was begun; `None` while standing by.
         let mut renewed: Option<Instant> = None;
         loop {
-            let begun = Instant::now();
+            let (begun, date) = (Instant::now(), Timestamp::now());
             let end = renewed.map_or(begun + ATTEMPT, |renewed| (begun + ATTEMPT).min(renewed + DEADLINE));
             // Never cut short: what was written must be known, or it could not be given back.
             let attempt = timeout_at(end, self.attempt()).await;
             let standby = match attempt {
                 Ok(Ok(Ok(transitions))) => {
                     renewed = Some(begun);
-                    set(&tell, Leadership::Leader { transitions });
+                    renewals.send_replace(Some(Renewal { term: self.term.0, begun, date }));
+                    set(&tell, Leadership::Leader { transitions, term: self.term.0 });
                     None
                 }
                 Ok(Ok(Err(holder))) => {
                     renewed = None;
-                    Some(format!("{holder} holds the lease {}/{}", self.name.namespace, self.name.name))
+                    let name = &self.name;
+                    let why = format!("{holder} holds the lease {}/{}", name.namespace, name.name);
+                    Some(Leadership::Standby(why.into()))
                 }
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some("the API server does not answer".to_owned()),
+                Ok(Err(error)) => Some(Leadership::Cut(error.to_string().into())),
+                Err(_) => Some(Leadership::Cut("the API server does not answer".into())),
             };
-            if let Some(why) = standby
+            if let Some(standby) = standby
                 && renewed.is_none_or(|renewed| Instant::now() >= renewed + DEADLINE)
             {
                 renewed = None;
-                set(&tell, Leadership::Standby(why.into()));
+                renewals.send_replace(None);
+                set(&tell, standby);
             }
-            let next = renewed.map_or(begun + RETRY, |renewed| (begun + RETRY).min(renewed + DEADLINE));
+            let next = match (renewed, &self.seen) {
+                (Some(renewed), _) => (begun + RETRY).min(renewed + DEADLINE),
+                (None, Some((_, since, long))) if *since + *long > begun => (begun + LOOK).min(*since + *long),
+                (None, _) => begun + LOOK,
+            };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep_until(next) => {}
             }
         }
+        renewals.send_replace(None);
         set(&tell, Leadership::Standby("released".into()));
         self.give_back().await;
     }
@@ -197,9 +265,9 @@ impl Elector {
         let spec = lease.get("spec").cloned().unwrap_or_default();
         let seconds = spec.get("leaseDurationSeconds").and_then(Value::as_u64).unwrap_or(DURATION.as_secs());
         match &self.seen {
-            Some((seen, since)) if *seen == spec => since.elapsed() >= Duration::from_secs(seconds),
+            Some((seen, since, long)) if *seen == spec => since.elapsed() >= *long,
             _ => {
-                self.seen = Some((spec, Instant::now()));
+                self.seen = Some((spec, Instant::now(), Duration::from_secs(seconds)));
                 false
             }
         }
@@ -219,6 +287,9 @@ impl Elector {
             lease.insert("spec".into(), spec);
         }
         self.send(Method::PUT, &self.path.clone(), &lease).await?;
+        if taken || self.term.1 != transitions {
+            self.term = (self.term.0 + 1, transitions);
+        }
         Ok(transitions)
     }
 
@@ -229,7 +300,10 @@ impl Elector {
             "spec": self.hold(0),
         });
         match self.send(Method::POST, &self.leases.clone(), &lease).await {
-            Ok(()) => Ok(Ok(0)),
+            Ok(()) => {
+                self.term = (self.term.0 + 1, 0);
+                Ok(Ok(0))
+            }
             Err(ClusterError::Changed(_)) => Ok(Err("somebody else".to_owned())),
             Err(error) => Err(error),
         }

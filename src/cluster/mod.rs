@@ -37,7 +37,7 @@ pub use client::{ClusterOptions, Connection};
 pub use configmap::{ConfigMapText, ConfigMapWatch};
 pub use error::{ClusterError, FieldConflict};
 pub use events::{Event, EventLevel, Events};
-pub use lease::{Leadership, Lease, LeaseName};
+pub use lease::{Hold, Leadership, Lease, LeaseName};
 pub use listing::{Listed, Page};
 pub use server::ApiServer;
 pub use state::{StateMap, StateText};

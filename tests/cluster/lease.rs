@@ -24,12 +24,12 @@ async fn the_lease_of_a_dead_holder_is_taken_over_and_a_released_one_at_once() {
 
     drop(first);
     second.wait(LIMIT).await.unwrap();
-    assert_eq!(*second.leadership().borrow(), Leadership::Leader { transitions: 1 });
+    assert_eq!(*second.leadership().borrow(), Leadership::Leader { transitions: 1, term: 1 });
 
     second.release().await;
     let third = lease("lease", "three").await;
     third.wait(LIMIT).await.unwrap();
-    assert_eq!(*third.leadership().borrow(), Leadership::Leader { transitions: 2 });
+    assert_eq!(*third.leadership().borrow(), Leadership::Leader { transitions: 2, term: 1 });
     let id = ObjectId::new(kind("coordination.k8s.io", "Lease"), "lease", "main");
     let live = cluster.get(&id, None).await.unwrap().unwrap();
     assert_eq!(live["spec"]["leaseDurationSeconds"], 4);

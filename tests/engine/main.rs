@@ -14,6 +14,7 @@ mod pace;
 
 mod actors;
 mod deleting;
+mod fence;
 mod fights;
 mod git;
 mod model;

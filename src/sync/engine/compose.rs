@@ -197,7 +197,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return;
         }
         let Git::Composing(mut composer) = std::mem::take(&mut self.git) else { return };
-        if composer.outdated || !self.active {
+        if composer.outdated || !self.may_write() {
             let now = self.clock.now();
             return composer.ids.into_iter().for_each(|id| self.batch.add(id, now));
         }

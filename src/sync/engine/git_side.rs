@@ -116,7 +116,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.tasks.push(Box::pin(async move { Done::Git(GitDone::Fetched(fetched.await)) }));
             return true;
         }
-        if self.active && self.batch_due().is_some_and(|due| due <= now) {
+        if self.fenced.is_none() && self.batch_due().is_some_and(|due| due <= now) && self.may_write() {
             self.start_composing();
             return true;
         }
@@ -339,7 +339,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.tasks.push(Box::pin(async move { Done::Git(GitDone::Committed(committed.await, sent)) }));
     }
 
+    /// Sends a commit on its way, unless we lost the right to write while it was made. One that is on its way then is
+    /// refused by the remote as soon as anybody else has pushed.
     pub(super) fn push(&mut self, commit: CommitId, sent: Sent) {
+        if !self.may_write() {
+            self.memory.removing = None;
+            let now = self.clock.now();
+            return sent.ids.into_iter().for_each(|id| self.batch.add(id, now));
+        }
         self.git = Git::Pushing;
         self.git_since = self.clock.now();
         let pushed = self.remote.push(commit);

@@ -30,7 +30,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Deletes of one pass are judged as a set: when everything else is planned and nothing is in flight.
     pub(super) fn judge_deletes(&mut self) -> bool {
         let is_quiet = self.queue.is_empty() && self.flights.is_empty() && self.order.is_empty() && self.git.is_idle();
-        if !is_quiet || !(self.active || self.mode == Mode::Preview) {
+        let is_nothing = self.doomed.is_empty() && self.withheld.is_empty() && self.previewed_removals.is_empty();
+        if is_nothing || !is_quiet {
+            return false;
+        }
+        let may_write = self.mode == Mode::Preview || self.fenced.is_none() && self.may_write();
+        if !may_write {
             return false;
         }
         let worked = self.judge_withheld() | self.judge_previewed_removals();

@@ -7,6 +7,7 @@ mod around;
 mod cluster_side;
 mod compose;
 mod emptying;
+mod fencing;
 mod fighting;
 mod git_side;
 mod judging;
@@ -57,6 +58,7 @@ use super::removed::Removed;
 use super::targets::Claims;
 use super::waits::Waits;
 
+pub use fencing::Fence;
 pub use preview::Preview;
 pub use progress::{KindProgress, Progress};
 pub use standing::Standings;
@@ -111,6 +113,10 @@ pub struct Engine<C, R, K> {
     kinds: Arc<Kinds>,
     /// Whether we may write: false while another instance holds the Lease.
     active: bool,
+    /// Asked at the moment of writing whether that is still so.
+    fence: Option<Fence>,
+    /// When it is asked again, after it said no.
+    fenced: Option<Instant>,
 
     index: Index,
     blobs: BTreeMap<RepoPath, BlobId>,
@@ -202,6 +208,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             rules,
             kinds,
             active,
+            fence: None,
+            fenced: None,
             index,
             blobs: BTreeMap::new(),
             live: LiveTable::default(),
@@ -260,6 +268,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.done(done);
             worked = true;
         }
+        worked |= self.ask_fence();
         worked |= self.take_events();
         worked |= self.start_objects();
         worked |= self.judge_deletes();
@@ -316,6 +325,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.reread();
         }
         self.active = active;
+        self.fenced = None;
     }
 
     /// Asks the remote at the next step, whatever the interval says.
@@ -374,11 +384,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let batch = if self.git.is_idle() && self.active { self.batch_due() } else { None };
+        let may_write = self.active && self.fenced.is_none();
+        let batch = if self.git.is_idle() && may_write { self.batch_due() } else { None };
         let fetch = (self.git.is_idle() && self.wants_fetch() && !self.awaits_state()).then_some(self.next_fetch);
         // A timer that is due while everything is in flight waits for the end of a task, not for itself.
         let queue = if self.takes_events() { self.queue.next_timer() } else { None };
-        [batch, fetch, queue, self.wait_limit(), self.recall_due(), self.remember_due()].into_iter().flatten().min()
+        let remember = if may_write { self.remember_due() } else { None };
+        let others = [self.wait_limit(), self.recall_due(), remember, self.fenced];
+        [batch, fetch, queue].into_iter().chain(others).flatten().min()
     }
 
     fn done(&mut self, done: Done) {

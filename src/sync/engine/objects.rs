@@ -294,7 +294,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.doomed.remove(&id);
             return;
         }
-        if !self.active {
+        if !self.may_write() {
             self.deferred.insert(id);
             return;
         }

@@ -116,7 +116,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let now = self.clock.now();
         self.memory.changed.get_or_insert(now);
-        if self.remember_due().is_none_or(|due| now < due) {
+        if self.remember_due().is_none_or(|due| now < due) || self.fenced.is_some() || !self.may_write() {
             return false;
         }
         let marks = self.marks();
@@ -221,7 +221,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Pushes a commit once it is announced; back to the batch with it when that failed, or another process leads.
     pub(super) fn push_announced(&mut self) -> bool {
-        let failed = !self.active || self.memory.failures > 0;
+        let failed = !self.may_write() || self.memory.failures > 0;
         if !failed && self.announces() && self.remembers() {
             return false;
         }
