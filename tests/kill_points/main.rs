@@ -119,6 +119,15 @@ async fn run_lane(world: &World, lane: usize, seed: u64, kills: usize) {
             until_leader(&dying, &mut people).await;
         }
         let standby = if dice.once_in(4) { Some(start(&command, &url).await) } else { None };
+        if standby.is_some() && dice.once_in(2) {
+            // It stands still while the other takes over, and wakes up with old news before it is killed.
+            signal(dying.id(), "STOP");
+            free_lease(world).await;
+            until_leader(standby.as_ref().unwrap(), &mut people).await;
+            people.edit(&mut dice).await;
+            signal(dying.id(), "CONT");
+            people.say("one woke up");
+        }
         kill_while(&dying, moment, &mut people, &mut dice).await;
         dying.kill();
         drop(dying);
