@@ -6,7 +6,7 @@ use serde_json::json;
 
 use kubeferry::report::status::Role;
 
-use crate::ferry::{Ferry, signal, until};
+use crate::ferry::{Ferry, signal};
 use crate::world::World;
 
 journeys! {
