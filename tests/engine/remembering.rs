@@ -272,3 +272,21 @@ fn a_list_that_is_too_long_leaves_its_rule_without_a_past() {
     assert!(saved.text().len() < 10_000);
     assert_eq!(SavedBase::read(&saved.text()), Some(saved));
 }
+
+#[test]
+fn what_vanished_while_nothing_ran_is_deleted_however_long_the_list_is() {
+    let mut world = World::new(TO_CLUSTER);
+    world.cluster.update(&config_map("lab", "not-ours", &json!({"a": "1"})), "kubectl-create");
+    let many: Vec<(String, String)> =
+        (0..100).map(|number| (format!("{number:03}.yaml"), manifest(&format!("map-{number:03}"), "1"))).collect();
+    let writes: Vec<_> = many.iter().map(|(path, text)| (path.as_str(), Some(text.as_str()))).collect();
+    world.push(&writes);
+    world.pass(30);
+    world.assert_in_sync();
+    world.git.commit_by_hand(&[("099.yaml", None)]);
+    // It is planned when the list shows only a part of what there is.
+    world.restart(true);
+    world.pass(30);
+    assert!(world.cluster.object(&config_map_id("shop", "map-099")).is_none());
+    world.assert_in_sync();
+}

@@ -47,6 +47,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let found = self.index.find(&id);
         let is_live = shown.is_some() || self.live.get(&id).is_some();
         if matches!(found, Found::Absent) && !is_live {
+            // It agreed before this process began, and a list that was not read to its end may still show it.
+            if self.live.watched(id.group_kind()) != Some(&Watched::Synced) && self.bases.get(&id).is_some() {
+                self.unlisted.insert(id);
+                return;
+            }
             return self.forget(&id);
         }
         let Some(kind) = self.kinds.get(id.group_kind()).cloned() else {
