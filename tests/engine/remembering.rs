@@ -290,3 +290,32 @@ fn what_vanished_while_nothing_ran_is_deleted_however_long_the_list_is() {
     assert!(world.cluster.object(&config_map_id("shop", "map-099")).is_none());
     world.assert_in_sync();
 }
+
+#[test]
+fn what_was_deleted_as_the_process_ended_is_forgotten_and_may_be_made_anew() {
+    let mut world = applied();
+    let id = config_map_id("shop", "a");
+    world.git.commit_by_hand(&[("a.yaml", None)]);
+    world.engine.poke();
+    let announced =
+        |world: &World| world.cluster.kept().is_some_and(|kept| kept.sections[state::BASE].contains("deleting"));
+    for _ in 0..1000 {
+        if announced(&world) {
+            break;
+        }
+        world.step();
+    }
+    assert!(announced(&world) && world.cluster.object(&id).is_some(), "it is said before it is done");
+    // The request arrives, the answer finds nobody.
+    world.cluster.remove(&id);
+    world.restart(true);
+    world.pass(30);
+    let kept = world.cluster.kept().unwrap().sections[state::BASE].clone();
+    assert!(!kept.contains("deleting") && !kept.contains("differs"), "{kept}");
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "by hand"})), "kubectl-create");
+    world.pass(60);
+    assert_eq!(world.live(&id, "/data/a"), "by hand");
+    world.restart(true);
+    world.pass(60);
+    assert_eq!(world.live(&id, "/data/a"), "by hand");
+}

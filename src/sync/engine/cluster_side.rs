@@ -75,8 +75,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let waited: BTreeSet<ObjectId> = waited;
         waited.into_iter().for_each(|id| self.queue.push(id));
         let of_kind = self.index.objects().filter(|id| id.group_kind() == kind);
-        let mut unseen: Vec<ObjectId> = of_kind.filter(|id| self.live.get(id).is_none()).cloned().collect();
+        // What went from both sides while no process ran: whoever uses its name next makes something new.
+        let past = self.bases.ids().chain(&self.memory.deleting).filter(|id| id.group_kind() == kind);
+        let mut unseen: Vec<ObjectId> = of_kind.chain(past).filter(|id| self.live.get(id).is_none()).cloned().collect();
         unseen.sort();
+        unseen.dedup();
         unseen.into_iter().for_each(|id| {
             self.miss(&id);
             self.queue.push(id);

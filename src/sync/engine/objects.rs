@@ -52,6 +52,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.unlisted.insert(id);
                 return;
             }
+            self.memory.deleting.remove(&id);
             return self.forget(&id);
         }
         let Some(kind) = self.kinds.get(id.group_kind()).cloned() else {
