@@ -38,6 +38,7 @@ const LANES: usize = 4;
 const BETWEEN_CHECKS: usize = 5;
 
 const RULES: &str = "
+limits: {deletes: none}
 rules:
 - name: sizes
   namespaces: [NAMESPACE]
@@ -110,6 +111,8 @@ async fn run_lane(world: &World, lane: usize, seed: u64, kills: usize) {
     let command = world.command();
 
     let mut ferry = Some(start(&command, &url).await);
+    people.until_converged(ferry.as_ref().unwrap()).await;
+    people.until_remembered().await;
     for kill in 1..=kills {
         let mut dying = ferry.take().unwrap();
         let moment = Duration::from_millis(dice.below(1500) as u64);
@@ -144,6 +147,7 @@ async fn run_lane(world: &World, lane: usize, seed: u64, kills: usize) {
         });
         if kill % BETWEEN_CHECKS == 0 || kill == kills {
             people.until_converged(ferry.as_ref().unwrap()).await;
+            people.until_remembered().await;
             println!("lane {lane}: {kill} kills, {} edits, converged", people.edits());
         }
     }

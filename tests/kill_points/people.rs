@@ -1,7 +1,7 @@
 //! People who edit both sides, and what each field must be in the end because of it. Every value is used once and is greater
 //! than all before, so that a value that was turned back shows. Must never edit a field whose source is the other side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use http::Method;
@@ -23,6 +23,9 @@ const IMAGE: &str = "/spec/template/spec/containers/0/image";
 
 /// How many objects of each sort there are from the start.
 const OBJECTS: usize = 3;
+
+/// How many there are besides, to be deleted.
+const DELETED: usize = 6;
 
 // Paused, so that no pods come of any number of replicas.
 const WEB: &str = "\
@@ -54,6 +57,9 @@ pub struct People<'w> {
     created: usize,
     edits: usize,
     wanted: BTreeMap<Field, u64>,
+    /// ConfigMaps that have agreed, and that the state says so of: what is deleted of these must go.
+    agreed: BTreeSet<String>,
+    gone: BTreeSet<String>,
     /// Who did what when, for whoever reads of a failure.
     story: Vec<String>,
     begun: Instant,
@@ -62,7 +68,17 @@ pub struct People<'w> {
 impl<'w> People<'w> {
     pub fn new(world: &'w World, seed: u64) -> Self {
         let story = vec![format!("seed {seed}")];
-        Self { world, latest: 10, created: 0, edits: 0, wanted: BTreeMap::new(), story, begun: Instant::now() }
+        Self {
+            world,
+            latest: 10,
+            created: 0,
+            edits: 0,
+            wanted: BTreeMap::new(),
+            agreed: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            story,
+            begun: Instant::now(),
+        }
     }
 
     /// What stands on both sides before the first process starts.
@@ -83,6 +99,10 @@ impl<'w> People<'w> {
         for at in 0..OBJECTS {
             self.create_live(&format!("live-{at}")).await;
         }
+        for at in 0..DELETED {
+            self.create_live(&format!("live-old-{at}")).await;
+            self.create_file(&format!("file-old-{at}"));
+        }
     }
 
     /// How often anybody edited anything.
@@ -99,7 +119,7 @@ impl<'w> People<'w> {
     pub async fn edit(&mut self, dice: &mut Dice) {
         self.edits += 1;
         let at = dice.below(OBJECTS);
-        match dice.below(16) {
+        match dice.below(18) {
             0..3 => self.patch_live(&format!("live-{at}"), KEY, "key").await,
             3..6 => self.patch_live(&format!("split-{at}"), SIZE, "size").await,
             6..8 => self.scale().await,
@@ -110,10 +130,11 @@ impl<'w> People<'w> {
                 self.created += 1;
                 self.create_live(&format!("live-new-{}", self.created)).await;
             }
-            _ => {
+            15 => {
                 self.created += 1;
                 self.create_file(&format!("file-new-{}", self.created));
             }
+            _ => self.delete(dice).await,
         }
     }
 
@@ -156,8 +177,44 @@ impl<'w> People<'w> {
     fn create_file(&mut self, name: &str) {
         let value = self.want("ConfigMap", name, KEY);
         let text = self.world.text(&config_map(name, value));
-        self.world.repo.edit(&format!("Add {name}"), |_| vec![(format!("{name}.yaml"), text.clone())]);
+        self.world.repo.edit(&format!("Add {name}"), |_| (format!("{name}.yaml"), Some(text.clone())));
         self.say(&format!("{name} was committed with {value}"));
+    }
+
+    /// Deletes one of the objects that nobody edits, at its source.
+    async fn delete(&mut self, dice: &mut Dice) {
+        let names: Vec<String> = self.agreed.iter().cloned().collect();
+        let Some(name) = dice.pick(&names) else { return };
+        self.agreed.remove(name);
+        self.wanted.remove(&field("ConfigMap", name, KEY));
+        self.gone.insert(name.clone());
+        if name.starts_with("live-") {
+            self.world.kubectl.delete("ConfigMap", name).await;
+        } else {
+            self.world.repo.edit(&format!("Remove {name}"), |_| (format!("{name}.yaml"), None));
+        }
+        self.say(&format!("{name} was deleted"));
+    }
+
+    /// Waits until the state says of every object that it agreed; from then on it may be deleted at any moment.
+    pub async fn until_remembered(&mut self) {
+        let path = format!("/api/v1/namespaces/{}/configmaps/{}-state", self.world.home, self.world.namespace);
+        let tip = self.world.repo.tip("main").map(|tip| tip.to_string());
+        let end = Instant::now() + LIMIT;
+        loop {
+            let state = self.world.kubectl.call(Method::GET, &path, None).await.unwrap_or_default();
+            let base: Value = serde_json::from_str(state["data"]["base"].as_str().unwrap_or("{}")).unwrap();
+            if base["commit"].as_str() == tip.as_deref() && base["differs"].is_null() {
+                break;
+            }
+            assert!(Instant::now() < end, "{}\nthe tip is {tip:?}, the state says {base}", self.story.join("\n"));
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let deletable = |name: &&String| {
+            ["live-old-", "file-old-", "live-new-", "file-new-"].iter().any(|start| name.starts_with(start))
+        };
+        self.agreed = self.wanted.keys().map(|(_, name, _)| name).filter(deletable).cloned().collect();
+        self.say("everything is remembered");
     }
 
     /// Changes what follows `before` in the document of an object.
@@ -169,7 +226,7 @@ impl<'w> People<'w> {
             let start = text.find(&format!("  name: {name}\n")).unwrap();
             let at = start + text[start..].find(before).unwrap() + before.len();
             let rest = text[at..].trim_start_matches(|digit: char| digit.is_ascii_digit());
-            vec![(path.to_owned(), format!("{}{value}{rest}", &text[..at]))]
+            (path.to_owned(), Some(format!("{}{value}{rest}", &text[..at])))
         });
         self.say(&format!("{name}{pointer} is {value} in Git"));
     }
@@ -188,10 +245,28 @@ impl<'w> People<'w> {
                 different.push(format!("the page says {:?} {:?}", page.git, page.objects));
             }
             if Instant::now() > end {
-                panic!("{}\n{}", self.story.join("\n"), different.join("\n"));
+                panic!("{}\n{}{}", self.story.join("\n"), self.logs(&different), different.join("\n"));
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
+    }
+
+    /// What the processes logged of this run that may explain it: each process has a log of its own.
+    fn logs(&self, different: &[String]) -> String {
+        let names: Vec<&str> =
+            self.wanted.keys().map(|(_, name, _)| name).chain(&self.gone).map(String::as_str).collect();
+        let told: Vec<&str> =
+            names.into_iter().filter(|name| different.iter().any(|line| line.contains(name))).collect();
+        let is_told =
+            |line: &&str| line.contains("WARN") || told.iter().any(|name| line.contains(&format!("/{name} ")));
+        let mut text = String::new();
+        for number in 0.. {
+            let Ok(log) = std::fs::read_to_string(self.world.folder().join(format!("log-{number}"))) else { break };
+            text.push_str(&format!("--- process {number}\n"));
+            let lines = log.lines().filter(|line| is_told(line) || line.contains("fetched") || line.contains("role="));
+            lines.for_each(|line| text.push_str(&format!("{line}\n")));
+        }
+        text
     }
 
     async fn differences(&self) -> Vec<String> {
@@ -204,6 +279,13 @@ impl<'w> People<'w> {
                 let found = value_of(objects.get(&(field.0.clone(), field.1.clone())), &field.2);
                 if found != Some(*wanted) {
                     different.push(format!("{field:?} should be {wanted} and is {found:?} in {side}"));
+                }
+            }
+        }
+        for name in &self.gone {
+            for (side, objects) in [("live", &live), ("Git", &git)] {
+                if objects.contains_key(&("ConfigMap".to_owned(), name.clone())) {
+                    different.push(format!("{name} should be gone and is still in {side}"));
                 }
             }
         }

@@ -139,13 +139,17 @@ impl BareRepo {
         self.commit_on(branch, self.tip(branch), message, files).unwrap()
     }
 
-    /// Changes files on `main` as a person who pushes beside others: what `change` answers is committed on the very files
-    /// that it was given, and asked again when somebody was faster.
-    pub fn edit(&self, message: &str, change: impl Fn(&BTreeMap<String, String>) -> Vec<(String, String)>) -> CommitId {
+    /// Changes a file on `main` as a person who pushes beside others: what `change` answers is committed on the very files
+    /// that it was given, and asked again when somebody was faster. Without a text the file goes.
+    pub fn edit(
+        &self,
+        message: &str,
+        change: impl Fn(&BTreeMap<String, String>) -> (String, Option<String>),
+    ) -> CommitId {
         loop {
             let tip = self.tip("main");
-            let changed = change(&self.files_of(tip));
-            let changed: Vec<_> = changed.iter().map(|(path, text)| (path.as_str(), Some(text.as_bytes()))).collect();
+            let (path, text) = change(&self.files_of(tip));
+            let changed = [(path.as_str(), text.as_ref().map(String::as_bytes))];
             match self.commit_on("main", tip, message, &changed) {
                 Ok(commit) => return commit,
                 Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Locked) => {}
