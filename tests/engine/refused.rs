@@ -61,7 +61,7 @@ fn an_object_is_made_anew_only_where_its_manifest_asks_for_it() {
     world.cluster.refuse_next_apply(refusal());
     world.push(&[("m.yaml", Some(&anew("2")))]);
     let verbs: Vec<&str> = world.cluster.take_writes().iter().map(|write| write.verb).collect();
-    assert_eq!(verbs, ["delete", "apply"]);
+    assert_eq!(verbs, ["delete", "create"]);
     assert_eq!(world.live(&id, "/data/a"), "2");
     assert_ne!(world.live(&id, "/metadata/uid"), before);
     world.assert_in_sync();
