@@ -164,6 +164,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 ..Preview::of(id, Side::Cluster)
             });
         }
+        if !self.may_write() {
+            return self.doom_again(vec![Doomed { id, uid, rule, by_person }]);
+        }
         if by_person {
             self.by_person.insert(id.clone());
         }
