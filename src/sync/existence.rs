@@ -42,9 +42,6 @@ pub(super) fn only_in_git(
 
 pub(super) fn create(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule, matching: &[&Rule]) {
     let index = Some(rule.index);
-    if let InCluster::Withheld(reason) = subject.live {
-        return plan.note(Verb::Pending, Side::Cluster, index, reason);
-    }
     if is_finished_job(subject, manifest) {
         return plan.note(
             Verb::Skipped,

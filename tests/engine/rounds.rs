@@ -284,3 +284,21 @@ fn an_object_whose_namespace_is_missing_waits_for_it_also_after_another_error() 
     world.pass(1);
     assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), "1");
 }
+
+#[test]
+fn an_object_is_made_again_in_a_namespace_that_comes_back() {
+    let mut world = World::new(TO_CLUSTER);
+    let shop = ObjectId::new(GroupKind::new("", "Namespace"), "", "shop");
+    let id = config_map_id("shop", "a");
+    world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
+    world.pass(60);
+    world.cluster.remove(&id);
+    world.cluster.remove(&shop);
+    // Longer than `deleteDelay`: by then somebody has asked what became of the object.
+    world.pass(600);
+    world.assert_said(&id, "waits for Namespace shop");
+    world.cluster.update(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}), "people");
+    world.pass(60);
+    assert_eq!(world.live(&id, "/data/a"), "1");
+    world.assert_in_sync();
+}

@@ -98,7 +98,9 @@ fn fields(run: &Run, id: &ObjectId, manifest: &Value, live: &Value) {
                 assert!(!owned, "{id} {path} left Git and is still applied: {}", told());
             }
             Way::To(To::Git) => {
-                let declared = managed::owners_of(live, &path).iter().any(|owner| owner.name != MANAGER);
+                let entries = managed::entries(live);
+                let declared =
+                    entries.iter().any(|entry| entry.manager.name != MANAGER && entry.fields.contains(&path));
                 let is_wanted = if is_default { *there != 1 } else { declared || names(&run.rules, id, &path) };
                 let in_item = path.elements().len() > 4 && path.elements()[0] != slots::slots(id)[0].elements()[0];
                 assert!(!is_wanted || in_item, "{id} {path} is not written to Git: {}", told());
