@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kubeferry::cluster::ClusterError;
 use kubeferry::object::GroupKind;
 use kubeferry::sync::state::{self, SavedBase};
 use serde_json::json;
@@ -318,4 +319,18 @@ fn what_was_deleted_as_the_process_ended_is_forgotten_and_may_be_made_anew() {
     world.restart(true);
     world.pass(60);
     assert_eq!(world.live(&id, "/data/a"), "by hand");
+}
+
+#[test]
+fn a_commit_that_is_due_waits_for_the_state_and_does_not_spin() {
+    let mut world = captured();
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "2"})), "kubectl-edit");
+    world.pass(1);
+    world.engine.set_active(false);
+    world.engine.set_active(true);
+    for _ in 0..4 {
+        world.cluster.fail_next(ClusterError::Busy("429".into()));
+    }
+    world.pass(120);
+    assert!(world.git.file(PATH).unwrap().contains("a: \"2\""));
 }

@@ -385,8 +385,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn deadline(&self) -> Option<Instant> {
         let may_write = self.active && self.fenced.is_none();
-        let batch = if self.git.is_idle() && may_write { self.batch_due() } else { None };
-        let fetch = (self.git.is_idle() && self.wants_fetch() && !self.awaits_state()).then_some(self.next_fetch);
+        let is_free = self.git.is_idle() && !self.awaits_state();
+        let batch = if is_free && may_write { self.batch_due() } else { None };
+        let fetch = (is_free && self.wants_fetch()).then_some(self.next_fetch);
         // A timer that is due while everything is in flight waits for the end of a task, not for itself.
         let queue = if self.takes_events() { self.queue.next_timer() } else { None };
         let remember = if may_write { self.remember_due() } else { None };
