@@ -33,7 +33,11 @@ pub struct Run {
 /// Runs a history; how many steps the engine made.
 pub fn run(history: &History) -> usize {
     let mut run = Run::new(history);
+    let tells = std::env::var("KUBEFERRY_TELL").is_ok();
     for moment in &history.moments {
+        if tells {
+            println!("{:?} {:?}", run.world.now(), moment);
+        }
         run.world.pace.set(moment.pace, moment.slowness);
         run.happen(&moment.happening);
         run.go_on(moment);

@@ -36,6 +36,8 @@ pub struct Witness {
     tip: Option<CommitId>,
     /// Writes to the cluster so far.
     pub writes: usize,
+    /// Whether everything is printed, for whoever looks into a history.
+    tells: bool,
 }
 
 impl Witness {
@@ -51,6 +53,7 @@ impl Witness {
             seen: (0, None),
             tip: None,
             writes: 0,
+            tells: std::env::var("KUBEFERRY_TELL").is_ok(),
         }
     }
 
@@ -80,6 +83,9 @@ impl Witness {
         self.since += 1;
         for write in world.cluster.take_writes() {
             self.writes += 1;
+            if self.tells {
+                println!("{:?} {} of {}: {}", world.now(), write.verb, write.id, shown(write.after.as_ref()));
+            }
             self.judge_write(world, &write);
         }
         self.look_at_branch(world);
@@ -95,7 +101,10 @@ impl Witness {
         if now == self.seen {
             return;
         }
-        self.seen = now;
+        let before = std::mem::replace(&mut self.seen, now);
+        if self.tells {
+            println!("{:?} version {}, head {:?}, tip {:?}", world.now(), now.0, now.1, world.git.tip());
+        }
         let live = world.cluster.objects();
         for id in slots::objects() {
             if !live.contains_key(&id) {
@@ -106,13 +115,15 @@ impl Witness {
                 self.was_missing.insert(id);
             }
         }
-        let Some(head) = now.1 else { return };
-        let parsed = self
-            .parsed
-            .entry(head)
-            .or_insert_with(|| world.git.show(head).map(|(_, tree, _)| manifests(&tree)).unwrap_or_default());
-        for rules in &self.rules {
-            self.agreed.look(rules, parsed, &live);
+        // Within one step an object may agree with the head that the same step leaves behind.
+        for head in [before.1, now.1].into_iter().flatten() {
+            let parsed = self
+                .parsed
+                .entry(head)
+                .or_insert_with(|| world.git.show(head).map(|(_, tree, _)| manifests(&tree)).unwrap_or_default());
+            for rules in &self.rules {
+                self.agreed.look(rules, parsed, &live);
+            }
         }
     }
 
