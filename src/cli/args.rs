@@ -165,6 +165,8 @@ pub enum Verb {
     Schema,
     /// Print what a running instance says of itself: 0 ready, 1 not ready, 2 no answer
     Status(Status),
+    /// Let a held set of deletes go; without a plan, list what is held: 0 done, 2 no such plan
+    Approve(Approve),
     /// Show both directions at work, in an embedded cluster and repository
     #[cfg(feature = "sandbox")]
     Demo(Demo),
@@ -254,6 +256,24 @@ pub struct Check {
     /// The Git remote.
     #[command(flatten)]
     pub remote: Remote,
+}
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads and writes the ConfigMap INSTANCE-state in --namespace, with your own access. The running instance, or the next
+`once`, carries the plan out. Plans are named by `diff`, `status` and the log.
+
+Examples:
+  kubeferry approve
+  kubeferry approve 3f2a9c51d0e7")]
+pub struct Approve {
+    /// The plan, as `diff`, `status` and the log name it
+    pub plan_id: Option<String>,
+
+    /// Who approves, for the log [default: $USER]
+    #[arg(long, value_name = "NAME", env = "KUBEFERRY_BY", hide_env_values = true)]
+    pub by: Option<String>,
 }
 
 /// Arguments of `status`.
@@ -375,7 +395,7 @@ mod tests {
         let all: Vec<_> = std::iter::once(&command).chain(command.get_subcommands()).collect();
         for argument in all.iter().flat_map(|command| command.get_arguments()) {
             let id = argument.get_id().as_str();
-            if ["help", "version", "kind", "object"].contains(&id) {
+            if ["help", "version", "kind", "object", "plan_id"].contains(&id) {
                 continue;
             }
             let expected = format!("KUBEFERRY_{}", id.to_uppercase());

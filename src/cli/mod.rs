@@ -1,5 +1,6 @@
 //! One file per verb. The only place that knows every other module, and the only one that uses `anyhow`.
 
+mod approve;
 pub mod args;
 mod check;
 #[cfg(feature = "sandbox")]
@@ -37,6 +38,7 @@ pub async fn dispatch(cli: Cli, libgit2: &Libgit2, progress: &Progress) -> anyho
         Verb::Explain(args) => explain::explain(options, args, libgit2).await,
         Verb::Check(_) => check::check(options).await,
         Verb::Schema => schema::schema(),
+        Verb::Approve(args) => approve::approve(options, args).await,
         Verb::Status(args) => status::run(args, options.output).await,
         #[cfg(feature = "sandbox")]
         Verb::Demo(args) => demo::demo(options, args, libgit2).await,

@@ -6,7 +6,7 @@ use git2::{AutotagOption, Direction, ErrorClass, ErrorCode, FetchOptions, Object
 use super::conversation::Conversation;
 use super::fetch::{Branch, proxy};
 use super::tree::oid;
-use super::{BlobId, CommitId, RepositoryError, failure};
+use super::{BlobId, CommitId, LoggedCommit, RepositoryError, failure};
 use crate::object::RepoPath;
 
 /// How many commits before one that is asked for by its id come with it, so that an earlier head is known as one.
@@ -14,6 +14,9 @@ const BEFORE: i32 = 50;
 
 /// How far back the branch is looked through on servers that give no commit by its id.
 const DEPTHS: [i32; 2] = [50, 1_000];
+
+/// How many commits are told of at most.
+const LOG: usize = 500;
 
 /// Gets the commits that are not here yet. For each whether it is here now; those that the remote gives neither by their id
 /// nor as one of the branch's latest thousand are not.
@@ -94,4 +97,25 @@ pub(super) fn blobs(
 
 fn blob_id(id: Oid) -> Option<BlobId> {
     id.as_bytes().try_into().map(BlobId).ok()
+}
+
+/// The commits after `from` up to `to`, by first parents, newest first; none when `from` is not reached.
+pub(super) fn log(git: &git2::Repository, from: CommitId, to: CommitId) -> Result<Vec<LoggedCommit>, RepositoryError> {
+    let mut all = Vec::new();
+    let mut id = to;
+    while id != from {
+        // Beyond what is here there is nothing to be told.
+        let Ok(commit) = git.find_commit(oid(&id.0)?) else { return Ok(Vec::new()) };
+        let Some(parent) = commit.parent_id(0).ok().and_then(|parent| parent.as_bytes().try_into().ok()) else {
+            return Ok(Vec::new());
+        };
+        let parent = CommitId(parent);
+        let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+        all.push(LoggedCommit { id, parent, message });
+        if all.len() > LOG {
+            return Ok(Vec::new());
+        }
+        id = parent;
+    }
+    Ok(all)
 }

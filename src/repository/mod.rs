@@ -134,6 +134,17 @@ pub struct NewCommit {
     pub email: String,
 }
 
+/// A commit as the history tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedCommit {
+    /// The commit.
+    pub id: CommitId,
+    /// Its first parent.
+    pub parent: CommitId,
+    /// Its whole message.
+    pub message: String,
+}
+
 /// One branch of one remote repository, as the engine sees it.
 ///
 /// Every future is independent of `&self`, finishes within the network timeouts, and may be dropped.
@@ -166,6 +177,10 @@ pub trait Remote: Send + Sync + 'static {
 
     /// Whether `later` was made from `earlier`, as far as the history that is here tells.
     fn is_before(&self, earlier: CommitId, later: CommitId) -> BoxFuture<'static, Result<bool, RepositoryError>>;
+
+    /// The commits after `from` up to `to`, by first parents, newest first; none when they are too many, or when `from` does
+    /// not come before `to` as far as the history that is here tells.
+    fn log(&self, from: CommitId, to: CommitId) -> BoxFuture<'static, Result<Vec<LoggedCommit>, RepositoryError>>;
 
     /// The blobs of files as a commit has them; `None` where there is no file.
     fn blobs(

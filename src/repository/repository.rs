@@ -18,7 +18,7 @@ use super::libgit2::Libgit2;
 use super::tree::Blobs;
 use super::url::GitUrl;
 use super::{
-    BlobId, CommitId, NewCommit, PushError, Remote, RepositoryError, Visit, commit, failure, fetch, housekeeping,
+    BlobId, CommitId, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit, commit, failure, fetch, housekeeping,
     local, push, tree,
 };
 use crate::object::RepoPath;
@@ -274,6 +274,10 @@ impl Remote for Repository {
 
     fn is_before(&self, earlier: CommitId, later: CommitId) -> BoxFuture<'static, Result<bool, RepositoryError>> {
         self.local(move |git, _| history::is_before(git, earlier, later))
+    }
+
+    fn log(&self, from: CommitId, to: CommitId) -> BoxFuture<'static, Result<Vec<LoggedCommit>, RepositoryError>> {
+        self.local(move |git, _| history::log(git, from, to))
     }
 
     fn blobs(

@@ -1,6 +1,7 @@
 //! The planner (pure) and the engine that carries out its plans.
 
 pub mod act;
+mod allowance;
 pub mod base;
 pub mod batch;
 mod carried;

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use kubeferry::object::RepoPath;
 use kubeferry::object::digest::Digest;
-use kubeferry::repository::{BlobId, CommitId, FileState, NewCommit, PushError, Remote, RepositoryError, Visit};
+use kubeferry::repository::{BlobId, CommitId, FileState, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit};
 
 /// The files of one commit.
 pub type Tree = BTreeMap<RepoPath, Vec<u8>>;
@@ -50,6 +50,11 @@ impl MemoryRemote {
 
     /// Commits as a person does: `None` removes the file.
     pub fn commit_by_hand(&self, writes: &[(&str, Option<&str>)]) -> CommitId {
+        self.commit_saying("by hand", writes)
+    }
+
+    /// Commits as a person does, with a message.
+    pub fn commit_saying(&self, message: &str, writes: &[(&str, Option<&str>)]) -> CommitId {
         let mut state = self.state();
         let mut tree = state.tip.map(|tip| state.trees[&tip].1.clone()).unwrap_or_default();
         for (path, text) in writes {
@@ -60,7 +65,7 @@ impl MemoryRemote {
             }
         }
         let parent = state.tip;
-        let id = state.store(parent, tree, "by hand".to_owned());
+        let id = state.store(parent, tree, message.to_owned());
         state.tip = Some(id);
         id
     }
@@ -265,6 +270,20 @@ impl Remote for MemoryRemote {
     fn is_before(&self, earlier: CommitId, later: CommitId) -> BoxFuture<'static, Result<bool, RepositoryError>> {
         let state = self.state();
         ready(Ok(earlier != later && state.history(Some(later)).contains(&earlier))).boxed()
+    }
+
+    fn log(&self, from: CommitId, to: CommitId) -> BoxFuture<'static, Result<Vec<LoggedCommit>, RepositoryError>> {
+        let state = self.state();
+        let mut all = Vec::new();
+        let mut id = to;
+        while id != from {
+            let Some((Some(parent), _, message)) = state.trees.get(&id).cloned() else {
+                return ready(Ok(Vec::new())).boxed();
+            };
+            all.push(LoggedCommit { id, parent, message });
+            id = parent;
+        }
+        ready(Ok(all)).boxed()
     }
 
     fn blobs(

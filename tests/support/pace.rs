@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
 use kubeferry::object::RepoPath;
-use kubeferry::repository::{BlobId, CommitId, NewCommit, PushError, Remote, RepositoryError, Visit};
+use kubeferry::repository::{BlobId, CommitId, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit};
 use kubeferry::sync::clock::{Clock, Instant};
 
 use super::memory_remote::MemoryRemote;
@@ -232,6 +232,10 @@ impl Remote for PacedRemote {
 
     fn is_before(&self, earlier: CommitId, later: CommitId) -> BoxFuture<'static, Result<bool, RepositoryError>> {
         self.inner.is_before(earlier, later)
+    }
+
+    fn log(&self, from: CommitId, to: CommitId) -> BoxFuture<'static, Result<Vec<LoggedCommit>, RepositoryError>> {
+        self.inner.log(from, to)
     }
 
     fn blobs(

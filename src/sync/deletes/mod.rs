@@ -36,7 +36,7 @@ const KEPT_SETS: usize = 100;
 pub struct Deletes {
     windows: BTreeMap<(String, Side), Window>,
     sets: Vec<HeldSet>,
-    is_changed: bool,
+    revision: u64,
 }
 
 /// What outlives the process: the section `deletes` of the state.
@@ -193,18 +193,13 @@ impl Deletes {
         let (count, rule) = (objects.len(), rule.to_owned());
         let set = HeldSet { plan_id, side, rule, why, reason, since: now, approved_by: None, count, objects };
         tracing::warn!(plan = set.plan_id, side = side.as_str(), count, reason = set.reason, "deletes are held");
-        self.is_changed = true;
+        self.revision += 1;
         self.sets.push_mut(set)
     }
 
     /// The held set that an object is in.
     pub fn set_of(&self, side: Side, id: &ObjectId) -> Option<&HeldSet> {
         self.sets.iter().find(|set| set.side == side && set.objects.contains(id))
-    }
-
-    /// Whether a person let the delete of this very object go.
-    pub fn is_approved(&self, side: Side, id: &ObjectId) -> bool {
-        self.set_of(side, id).is_some_and(|set| set.approved_by.is_some())
     }
 
     /// Every held set.
@@ -220,7 +215,7 @@ impl Deletes {
         if set.approved_by.replace(approval.by.clone()).is_some() {
             return Approved::Already;
         }
-        self.is_changed = true;
+        self.revision += 1;
         Approved::Goes(set.objects.clone())
     }
 
@@ -229,7 +224,7 @@ impl Deletes {
         if !by_person {
             self.windows.entry((rule.to_owned(), side)).or_default().count(1, 0, size, now);
         }
-        self.is_changed = true;
+        self.revision += 1;
         self.leave(side, id);
     }
 
@@ -237,7 +232,7 @@ impl Deletes {
     pub fn count_written(&mut self, rule: &str, written: usize, size: usize, now: Timestamp) {
         if written > 0 {
             self.windows.entry((rule.to_owned(), Side::Git)).or_default().count(0, written, size, now);
-            self.is_changed = true;
+            self.revision += 1;
         }
     }
 
@@ -257,14 +252,20 @@ impl Deletes {
             }
         }
         if left {
-            self.is_changed = true;
+            self.revision += 1;
             self.sets.retain(|set| set.count > 0);
         }
     }
 
-    /// Whether anything changed since this was last asked: it is to be saved.
-    pub fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.is_changed)
+    /// What was let go in another cluster, repository or folder is not let go here.
+    pub fn distrust(&mut self) {
+        self.sets.iter_mut().for_each(|set| set.approved_by = None);
+        self.revision += 1;
+    }
+
+    /// Changes whenever there is something to be saved.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// What is to outlive the process. Bounded: of large sets only the first identities are kept, which errs on the side of

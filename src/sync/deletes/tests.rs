@@ -168,7 +168,7 @@ fn counts_and_held_sets_outlive_the_process() {
     let mut world = World::new(Side::Cluster, 50);
     world.pass(&ids(0..9), 0);
     world.pass(&ids(9..20), 1);
-    assert!(world.deletes.take_changed() && !world.deletes.take_changed());
+    assert!(world.deletes.revision() > 0);
     let text = serde_json::to_string(&world.deletes.save(at(2))).unwrap();
 
     let mut later = World::new(Side::Cluster, 41);

@@ -6,12 +6,13 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cluster::Cluster;
-use crate::manifest::{Caps, Found, ManifestFile};
-use crate::object::{ObjectId, RepoPath};
+use crate::manifest::{Caps, Found, Index, ManifestFile};
+use crate::object::{Kinds, ObjectId, RepoPath};
 use crate::report::metrics::{FetchResult, PushResult};
 use crate::report::{Change, Verb};
 use crate::repository::{BlobId, CommitId, FileState, NewCommit, PushError, Remote, RepositoryError};
 
+use super::super::allowance::{Allowance, allowances};
 use super::super::batch::{Deferral, Pacing};
 use super::super::clock::{Clock, Instant};
 use super::super::plan::RuleIndex;
@@ -89,7 +90,7 @@ pub(super) struct Sent {
 pub(super) enum GitDone {
     Fetched(Result<Option<CommitId>, RepositoryError>),
     Recalled(Result<Box<Recalled>, RepositoryError>),
-    Read { to: Option<CommitId>, went_back: bool, files: Result<Vec<ReadFile>, RepositoryError> },
+    Read { to: Option<CommitId>, went_back: bool, files: Result<(Vec<ReadFile>, Vec<Allowance>), RepositoryError> },
     Committed(Result<Option<CommitId>, RepositoryError>, Sent),
     Pushed(CommitId, Result<(), PushError>, Sent),
 }
@@ -176,7 +177,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             GitDone::Fetched(Err(error)) => self.git_failed(&error),
             GitDone::Recalled(recalled) => self.recalled(recalled),
             GitDone::Read { files: Err(error), .. } => self.git_failed(&error),
-            GitDone::Read { to, went_back, files: Ok(files) } => self.take_commit(to, went_back, files),
+            GitDone::Read { to, went_back, files: Ok((files, allowances)) } => {
+                self.allow(allowances);
+                self.take_commit(to, went_back, files);
+            }
             GitDone::Committed(Ok(Some(commit)), sent) => self.announce_or_push(commit, sent),
             GitDone::Committed(Ok(None), _) => self.nothing_to_push(),
             GitDone::Committed(Err(error), sent) => self.not_pushed(&error.into(), sent),
@@ -235,10 +239,17 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn read(&mut self, to: Option<CommitId>, went_back: bool) {
         self.git = Git::Reading;
         let from = if self.head_read { self.head } else { None };
-        let (remote, caps) = (self.remote.clone(), self.caps());
+        let (remote, caps, kinds) = (self.remote.clone(), self.caps(), self.kinds.clone());
         self.tasks.push(Box::pin(async move {
-            let files = gather(&*remote, from, to, &caps).await;
-            Done::Git(GitDone::Read { to, went_back, files })
+            let read = async {
+                let files = gather(&*remote, from, to, &caps).await?;
+                let allowances = match (from, to) {
+                    (Some(from), Some(to)) if !went_back => allowances(&*remote, from, to, &kinds, &caps).await?,
+                    _ => Vec::new(),
+                };
+                Ok((files, allowances))
+            };
+            Done::Git(GitDone::Read { to, went_back, files: read.await })
         }));
     }
 
@@ -277,6 +288,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             touched.extend(self.index.update(&path, file));
         }
         let mut touched = self.expand(touched);
+        self.disallow(&touched);
         self.suspects.retain(|_, path| self.unreadable.contains(path));
         for id in &touched {
             // A branch that went back deletes nothing: what it lacks never agreed.
@@ -424,6 +436,22 @@ pub(super) async fn gather<R: Remote>(
     };
     remote.changes(from, to, Box::new(visit)).await?;
     Ok(std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// The objects in what differs between two commits, as the latter has them.
+pub(in super::super) async fn gather_index<R: Remote>(
+    remote: &R,
+    from: CommitId,
+    to: CommitId,
+    kinds: &Kinds,
+    caps: &Caps,
+) -> Result<Index, RepositoryError> {
+    let mut index = Index::default();
+    index.set_kinds(kinds);
+    for ReadFile { path, file } in gather(remote, Some(from), Some(to), caps).await? {
+        index.update(&path, file.map(|(_, file)| file));
+    }
+    Ok(index)
 }
 
 /// Whether something in the file cannot be read and does not show what it is.

@@ -43,6 +43,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return worked;
         }
         let count = self.doomed.len();
+        let allowed = self.allowed(&self.doomed.keys().cloned().collect());
         let mut by_rule: BTreeMap<RuleIndex, BTreeMap<ObjectId, String>> = BTreeMap::new();
         for (id, (rule, uid)) in std::mem::take(&mut self.doomed) {
             by_rule.entry(rule).or_default().insert(id, uid);
@@ -50,7 +51,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let mut all = Vec::new();
         for (index, doomed) in by_rule {
             let objects: BTreeSet<ObjectId> = doomed.keys().cloned().collect();
-            let verdict = self.judge(index, Side::Cluster, &objects, 0);
+            let verdict = self.judge(index, Side::Cluster, &objects, &allowed, 0);
             let go = verdict.go.into_iter().filter_map(|(id, by_person)| {
                 let uid = doomed.get(&id)?.clone();
                 Some(Doomed { id, uid, rule: index, by_person })
@@ -90,14 +91,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         index: RuleIndex,
         side: Side,
         objects: &BTreeSet<ObjectId>,
+        allowed: &BTreeSet<ObjectId>,
         written: usize,
     ) -> Verdict {
         let rules = self.rules.clone();
         let Some(rule) = rules.rules.get(index) else { return Verdict::default() };
         let decided = |id: &&ObjectId| self.bases.get(id).is_none_or(|base| base.existence != Some(index));
         let size = self.bases.size(index) + objects.iter().filter(decided).count();
-        let allowed = BTreeSet::new();
-        let wanted = Wanted { rule, side, objects, allowed: &allowed, size, written };
+        let wanted = Wanted { rule, side, objects, allowed, size, written };
         let verdict = self.deletes.judge(&wanted, self.clock.wall());
         for (id, reason) in &verdict.held {
             self.leave(id, side, Verb::Held, Some(index), reason.clone());
@@ -214,7 +215,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     && *preview.rule == *name
             };
             let written = self.previews.iter().filter(is_new).count();
-            let verdict = self.judge(index, Side::Git, &objects, written);
+            let verdict = self.judge(index, Side::Git, &objects, &BTreeSet::new(), written);
             let go = previews.into_iter().filter(|(id, _)| verdict.go.contains_key(id));
             self.previews.extend(go.map(|(_, preview)| preview));
         }

@@ -3,6 +3,7 @@
 //! Must never hold an object longer than its planning pass takes.
 
 mod acting;
+mod approving;
 mod around;
 mod cluster_side;
 mod compose;
@@ -59,6 +60,7 @@ use super::targets::Claims;
 use super::waits::Waits;
 
 pub use fencing::Fence;
+pub(super) use git_side::gather_index;
 pub use preview::Preview;
 pub use progress::{KindProgress, Progress};
 pub use standing::Standings;
@@ -143,6 +145,7 @@ pub struct Engine<C, R, K> {
     /// Deletes that wait until everything is planned, so that a set is judged as a whole.
     doomed: BTreeMap<ObjectId, (RuleIndex, String)>,
     deletes: Deletes,
+    let_go: approving::LetGo,
     /// Deletes under way that a person let go.
     by_person: BTreeSet<ObjectId>,
     /// Namespaces and definitions that are to be empty before they go.
@@ -227,6 +230,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             homeless: BTreeSet::new(),
             doomed: BTreeMap::new(),
             deletes: Deletes::default(),
+            let_go: Default::default(),
             by_person: BTreeSet::new(),
             emptying: BTreeMap::new(),
             withheld: BTreeMap::new(),

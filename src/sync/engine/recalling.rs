@@ -128,6 +128,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let saved = text.and_then(|text| SavedBase::read(text));
         let uid = state.as_ref().map(|state| state.uid.clone()).unwrap_or_default();
         self.memory.binding = Binding { cluster, map: uid, source: String::new() };
+        self.restore_deletes(state.as_ref());
         self.memory.kept = state;
         self.memory.recall = Recall::Read(saved.map(Box::new));
         self.bases = Default::default();
@@ -144,7 +145,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.memory.recall = Recall::Done;
         let source = self.remote.source().unwrap_or_default();
         self.memory.binding.source = Digest::of_bytes(source.as_bytes()).to_string();
-        let Some(saved) = saved.filter(|saved| self.fits(saved)) else { return false };
+        let Some(saved) = saved.filter(|saved| self.fits(saved)) else {
+            self.deletes.distrust();
+            return false;
+        };
         self.memory.past = saved.clone();
         let Some(commit) = saved.commit() else { return false };
         self.git = Git::Recalling;

@@ -11,7 +11,7 @@ use crate::repository::{CommitId, Remote};
 
 use super::super::clock::{Clock, Instant};
 use super::super::queue::backoff;
-use super::super::state::{self, Binding, Removing, SavedBase};
+use super::super::state::{self, Approval, Binding, Removing, SavedBase};
 use super::git_side::{Git, Sent};
 use super::recalling::Recall;
 use super::{Done, Engine, Mode};
@@ -61,6 +61,8 @@ struct Marks {
     bases: u64,
     deleting: BTreeSet<ObjectId>,
     removing: Option<Removing>,
+    deletes: u64,
+    approvals: Vec<Approval>,
 }
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
@@ -70,6 +72,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             bases: self.bases.revision(),
             deleting: self.memory.deleting.clone(),
             removing: self.memory.removing.clone(),
+            deletes: self.deletes.revision(),
+            approvals: self.used_approvals().to_vec(),
         }
     }
 
@@ -147,7 +151,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if !kept.uid.is_empty() {
             sections.insert(state::BASE.to_owned(), self.saved_base().text());
         }
-        StateText { sections, ..kept }
+        let mut state = StateText { sections, ..kept };
+        for (name, text) in self.deletes_sections(&state) {
+            match text {
+                Some(text) => drop(state.sections.insert(name.to_owned(), text)),
+                None => drop(state.sections.remove(name)),
+            }
+        }
+        state
     }
 
     fn saved_base(&self) -> SavedBase {
@@ -170,6 +181,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 let uid = state.as_ref().map(|state| state.uid.clone()).unwrap_or_default();
                 let is_bound = uid == self.memory.binding.map && !uid.is_empty();
                 self.memory.binding.map = uid;
+                self.take_approvals(state.as_ref());
                 self.memory.kept = state;
                 if is_ours && is_bound {
                     self.memory.written = marks;
@@ -256,7 +268,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Somebody changed what is kept, or it is the echo of our own write.
     pub(super) fn state_changed(&mut self, state: Option<StateText>) {
-        if !self.remembers() || self.memory.writing.is_some() {
+        if !self.remembers() {
+            return;
+        }
+        self.take_approvals(state.as_ref());
+        if self.memory.writing.is_some() {
             return;
         }
         let version = |state: &Option<StateText>| state.as_ref().map(|state| state.version.clone());

@@ -1,6 +1,8 @@
 //! Owns the removal of manifests in a commit: which removals go together, and what goes with a file. Must never remove a
 //! document that has become another object's.
 
+use std::collections::BTreeSet;
+
 use crate::cluster::Cluster;
 use crate::manifest::{self, Listing, Place};
 use crate::object::ObjectId;
@@ -27,7 +29,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         for (index, removals) in std::mem::take(&mut composer.removals) {
             let objects = removals.iter().map(|removal| removal.id.clone()).collect();
             let written = composer.written.get(&index).copied().unwrap_or_default();
-            let mut go = self.judge(index, Side::Git, &objects, written).go;
+            let mut go = self.judge(index, Side::Git, &objects, &BTreeSet::new(), written).go;
             for removal in removals {
                 match go.remove(&removal.id) {
                     Some(true) => drop(composer.by_person.insert(removal.id.clone())),

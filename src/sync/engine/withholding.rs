@@ -30,7 +30,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Whether a person let it go although its absence proves nothing.
     pub(super) fn is_let_go(&self, id: &ObjectId) -> bool {
-        self.deletes.is_approved(Side::Git, id)
+        let set = self.deletes.set_of(Side::Git, id);
+        set.is_some_and(|set| set.approved_by.is_some() && matches!(set.why, Why::GoneWith(_)))
     }
 
     /// What is withheld is held as one set for each Namespace or definition, once all of it has been missing long enough.
