@@ -18,8 +18,8 @@ use super::libgit2::Libgit2;
 use super::tree::Blobs;
 use super::url::GitUrl;
 use super::{
-    BlobId, CommitId, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit, commit, failure, fetch, housekeeping,
-    local, push, tree,
+    BlobId, CommitId, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit, commit, failure, fetch,
+    housekeeping, local, push, tree,
 };
 use crate::object::RepoPath;
 

@@ -115,12 +115,8 @@ mod tests {
     fn an_allowance_counts_once_and_for_no_more_than_it_says() {
         let id = |name: &str| ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", name);
         let set = |names: &[&str]| names.iter().map(|name| id(name)).collect::<BTreeSet<_>>();
-        let allowance = |deletes| Allowance {
-            commit: CommitId([1; 20]),
-            deletes,
-            went: set(&["a", "b", "c"]),
-            granted: None,
-        };
+        let allowance =
+            |deletes| Allowance { commit: CommitId([1; 20]), deletes, went: set(&["a", "b", "c"]), granted: None };
         let mut two = allowance(2);
         assert_eq!(two.of(&set(&["x"])), set(&[]));
         assert_eq!(two.of(&set(&["a", "b", "x"])), set(&["a", "b"]));

@@ -88,6 +88,11 @@ impl Guard {
         }
     }
 
+    /// Whether it goes out of the way when something was read whole.
+    pub fn waits_for_reads(self) -> bool {
+        matches!(self, Self::CompleteRead | Self::WatchOfKind | Self::WatchOfNamespaces | Self::WatchOfDefinitions)
+    }
+
     /// A reason, with the guard's name.
     pub fn says(self, reason: impl fmt::Display) -> String {
         format!("{reason} (guard {self})")

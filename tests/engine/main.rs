@@ -17,6 +17,7 @@ mod deleting;
 mod fence;
 mod fights;
 mod git;
+mod guards;
 mod model;
 mod order;
 mod places;

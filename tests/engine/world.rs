@@ -58,6 +58,20 @@ impl World {
         self.engine = engine(&self.cluster, &self.git, &self.clock, &self.pace, &self.rules, active);
     }
 
+    /// The process ends, and none begins.
+    pub fn stop(&mut self) {
+        self.cluster.forget_watches();
+    }
+
+    /// Another process on both sides, in another mode. The one before has ended: events are told once.
+    pub fn then(&self, mode: Mode) -> Self {
+        self.cluster.forget_watches();
+        let active = mode != Mode::Preview;
+        let engine = engine_in(mode, &self.cluster, &self.git, &self.clock, &self.pace, &self.rules, active);
+        let (cluster, git, clock) = (self.cluster.clone(), self.git.clone(), self.clock.clone());
+        Self { cluster, git, clock, pace: self.pace.clone(), rules: self.rules.clone(), engine }
+    }
+
     pub fn reload(&mut self, list: &str) {
         self.rules = rules(list);
         self.engine.set_rules(self.rules.clone());
@@ -134,11 +148,23 @@ fn engine(
     rules: &Arc<Rules>,
     active: bool,
 ) -> Engine<MemoryCluster, PacedRemote, ManualClock> {
+    engine_in(Mode::Run, cluster, git, clock, pace, rules, active)
+}
+
+fn engine_in(
+    mode: Mode,
+    cluster: &MemoryCluster,
+    git: &MemoryRemote,
+    clock: &ManualClock,
+    pace: &Pace,
+    rules: &Arc<Rules>,
+    active: bool,
+) -> Engine<MemoryCluster, PacedRemote, ManualClock> {
     let remote = PacedRemote { inner: git.clone(), pace: pace.clone() };
     let identity = Identity { namespace: "kubeferry".into(), name: "test".into(), takes_over: None };
     let reporter = Reporter::new(StatusHandle::new(Status::default()), Metrics::new());
     let sides = (Arc::new(cluster.clone()), Arc::new(remote), Arc::new(clock.clone()));
-    Engine::new(sides, identity, rules.clone(), Mode::Run, active, reporter)
+    Engine::new(sides, identity, rules.clone(), mode, active, reporter)
 }
 
 pub fn config_map_id(namespace: &str, name: &str) -> ObjectId {

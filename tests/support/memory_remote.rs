@@ -10,7 +10,9 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use kubeferry::object::RepoPath;
 use kubeferry::object::digest::Digest;
-use kubeferry::repository::{BlobId, CommitId, FileState, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit};
+use kubeferry::repository::{
+    BlobId, CommitId, FileState, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit,
+};
 
 /// The files of one commit.
 pub type Tree = BTreeMap<RepoPath, Vec<u8>>;

@@ -151,13 +151,15 @@ impl Deletes {
         window.forget(now);
         // These at least belong to the rule.
         let size = wanted.size.max(new.len());
-        let before = window.size().unwrap_or(size).max(new.len());
+        let at_start = window.size().unwrap_or(size);
+        let before = at_start.max(new.len());
         let Some(limit) = rule.deletes.held_from(before) else { return Ok(()) };
         let is_recent = |set: &&HeldSet| minute_of(now) - minute_of(set.since) < window::WINDOW;
         let of_rule = |set: &&HeldSet| set.why == Why::Limit && set.side == side && set.rule == rule.name;
         let held: usize = self.sets.iter().filter(of_rule).filter(is_recent).map(|set| set.objects.len()).sum();
         let done = window.deleted();
-        let written = if side == Side::Git { window.written() + wanted.written } else { 0 };
+        // What a rule writes when it has nothing yet is a first capture, and no rotation.
+        let written = if side == Side::Git { (window.written() + wanted.written).min(at_start) } else { 0 };
         let count = new.len();
         if (done + held + count).saturating_sub(written) >= limit {
             let others = match (done, held) {

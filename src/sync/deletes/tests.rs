@@ -115,6 +115,14 @@ fn towards_git_what_was_written_within_the_hour_is_set_against_it() {
 }
 
 #[test]
+fn what_a_first_capture_wrote_is_set_against_nothing() {
+    let mut world = World::new(Side::Git, 0);
+    world.deletes.count_written("all", 300, 0, at(0));
+    world.size = 300;
+    assert_eq!(world.pass(&ids(0..12), 5), (0, 12));
+}
+
+#[test]
 fn a_held_set_keeps_its_id_and_later_deletes_open_another() {
     let mut world = World::new(Side::Cluster, 50);
     assert_eq!(world.pass(&ids(0..12), 0), (0, 12));

@@ -55,6 +55,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             ClusterEvent::Synced(kind) => {
                 let gone = self.live.synced(&kind, self.clock.now());
                 gone.into_iter().for_each(|id| self.queue.push(id));
+                std::mem::take(&mut self.awaiting_reads).into_iter().for_each(|id| self.queue.push(id));
                 self.push_unseen(&kind);
                 if kind == GroupKind::new("", "Namespace") {
                     self.push_waiting_for_namespaces();

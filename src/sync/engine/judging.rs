@@ -196,6 +196,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.deletes.came_back(&plan.id);
             self.emptying.remove(&plan.id);
         }
+        if plan.refused.is_some_and(Guard::waits_for_reads) {
+            self.awaiting_reads.insert(plan.id.clone());
+        } else {
+            self.awaiting_reads.remove(&plan.id);
+        }
         if plan.refused != Some(Guard::Absence) && plan.refused != Some(Guard::Content) {
             self.withheld.remove(&plan.id);
         }

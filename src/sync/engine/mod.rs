@@ -150,6 +150,8 @@ pub struct Engine<C, R, K> {
     by_person: BTreeSet<ObjectId>,
     /// Namespaces and definitions that are to be empty before they go.
     emptying: BTreeMap<ObjectId, emptying::Emptying>,
+    /// Objects that are deleted once both sides were read whole.
+    awaiting_reads: BTreeSet<ObjectId>,
     /// Manifests that are kept because of what their objects went with, and the rule that would remove them.
     withheld: BTreeMap<ObjectId, (ObjectId, RuleIndex)>,
     /// In a [`Mode::Preview`]: what would be deleted, and what would be removed by which rule.
@@ -233,6 +235,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             let_go: Default::default(),
             by_person: BTreeSet::new(),
             emptying: BTreeMap::new(),
+            awaiting_reads: BTreeSet::new(),
             withheld: BTreeMap::new(),
             doomed_texts: BTreeMap::new(),
             previewed_removals: BTreeMap::new(),

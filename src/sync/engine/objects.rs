@@ -133,6 +133,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.doomed.remove(id);
         self.emptying.remove(id);
         self.withheld.remove(id);
+        self.awaiting_reads.remove(id);
         self.deletes.came_back(id);
         self.applied.remove(id);
         self.claims.forget(id);
