@@ -9,6 +9,7 @@ use crate::manifest;
 use crate::object::mask;
 use crate::report::diff::{Version, unified};
 use crate::report::progress::Progress;
+use crate::report::terminal::escape_line;
 use crate::report::{Metrics, Reporter, Side, Status, StatusHandle, terminal};
 use crate::repository::Libgit2;
 use crate::sync::engine::{Mode, Preview};
@@ -80,11 +81,18 @@ fn text(preview: &Preview, colour: bool) -> String {
     let body = unified(old, new, colour);
     let error =
         preview.error.as_ref().map(|error| format!("# the API server refuses it: {error}\n")).unwrap_or_default();
-    format!("{title}{body}{error}")
+    let adopted: Vec<String> =
+        preview.adopted.iter().map(|field| escape_line(&field.to_string()).into_owned()).collect();
+    let adopted = match adopted.is_empty() {
+        true => String::new(),
+        false => format!("# takes over, without a change of value: {}\n", adopted.join(", ")),
+    };
+    format!("{title}{body}{adopted}{error}")
 }
 
 fn as_json(preview: &Preview) -> Value {
     let (before, after) = halves(preview);
     json!({"object": preview.id.to_string(), "side": preview.side, "verb": preview.verb, "rule": preview.rule,
-        "place": preview.place, "before": before, "after": after, "error": preview.error})
+        "place": preview.place, "before": before, "after": after,
+        "adopted": preview.adopted.iter().map(ToString::to_string).collect::<Vec<_>>(), "error": preview.error})
 }

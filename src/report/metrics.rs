@@ -167,7 +167,7 @@ impl Metrics {
         }
         for verb in Verb::ALL {
             match verb {
-                Verb::Created | Verb::Configured | Verb::Deleted | Verb::Released => {
+                Verb::Created | Verb::Configured | Verb::Deleted | Verb::Released | Verb::Adopted => {
                     drop(inner.changes.get_or_create(&ChangeLabels { side: Side::Cluster, verb }));
                 }
                 Verb::Written | Verb::Removed => {

@@ -287,6 +287,8 @@ pub struct Counters {
     pub deleted: u64,
     /// Ownership of fields given up.
     pub released: u64,
+    /// Ownership of fields taken.
+    pub adopted: u64,
     /// Manifests written or changed.
     pub written: u64,
     /// Manifests removed.
@@ -301,6 +303,7 @@ impl Counters {
             Verb::Configured => &mut self.configured,
             Verb::Deleted => &mut self.deleted,
             Verb::Released => &mut self.released,
+            Verb::Adopted => &mut self.adopted,
             Verb::Written => &mut self.written,
             Verb::Removed => &mut self.removed,
             Verb::Pending
@@ -316,7 +319,8 @@ impl Counters {
 
     /// Changes made to either side.
     pub fn done(&self) -> u64 {
-        self.created + self.configured + self.deleted + self.released + self.written + self.removed
+        let cluster = self.created + self.configured + self.deleted + self.released + self.adopted;
+        cluster + self.written + self.removed
     }
 }
 
@@ -363,6 +367,6 @@ mod tests {
     fn counters_count_what_was_done() {
         let mut counters = Counters::default();
         Verb::ALL.into_iter().for_each(|verb| counters.count(verb));
-        assert_eq!(counters.done(), 6);
+        assert_eq!(counters.done(), 7);
     }
 }

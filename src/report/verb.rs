@@ -34,7 +34,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// What became of an object. The first six are done, the others are left undone; they are ordered so that what a person
+/// What became of an object. The first seven are done, the others are left undone; they are ordered so that what a person
 /// must look at comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,6 +47,8 @@ pub enum Verb {
     Deleted,
     /// Our ownership of fields given up; no value changed.
     Released,
+    /// Our ownership of fields taken; no value changed.
+    Adopted,
     /// Its manifest written or changed in Git.
     Written,
     /// Its manifest removed from Git.
@@ -69,11 +71,12 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Created,
         Self::Configured,
         Self::Deleted,
         Self::Released,
+        Self::Adopted,
         Self::Written,
         Self::Removed,
         Self::Pending,
@@ -92,6 +95,7 @@ impl Verb {
             Self::Configured => "configured",
             Self::Deleted => "deleted",
             Self::Released => "released",
+            Self::Adopted => "adopted",
             Self::Written => "written",
             Self::Removed => "removed",
             Self::Pending => "pending",
@@ -111,6 +115,7 @@ impl Verb {
             Self::Configured => "Configured",
             Self::Deleted => "Deleted",
             Self::Released => "Released",
+            Self::Adopted => "Adopted",
             Self::Written => "Written",
             Self::Removed => "Removed",
             Self::Pending => "Pending",
@@ -149,7 +154,15 @@ mod tests {
         let done: Vec<_> = Verb::ALL.into_iter().filter(|verb| verb.is_done()).collect();
         assert_eq!(
             done,
-            [Verb::Created, Verb::Configured, Verb::Deleted, Verb::Released, Verb::Written, Verb::Removed]
+            [
+                Verb::Created,
+                Verb::Configured,
+                Verb::Deleted,
+                Verb::Released,
+                Verb::Adopted,
+                Verb::Written,
+                Verb::Removed
+            ]
         );
         let trouble: Vec<_> = Verb::ALL.into_iter().filter(|verb| verb.is_trouble()).collect();
         assert_eq!(trouble, [Verb::Held, Verb::Failed]);

@@ -8,7 +8,7 @@ use crate::rules::{Direction, Rule, Secrets, skipped};
 
 use super::evidence;
 use super::plan::{Action, Plan, Side, Verb};
-use super::planner::{Identity, InCluster, Subject, directions, goes_elsewhere};
+use super::planner::{Identity, Subject, directions, goes_elsewhere};
 use super::{guards, missing, to_cluster, to_git};
 
 /// A manifest whose object is not live.

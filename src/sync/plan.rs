@@ -29,6 +29,8 @@ pub enum Action {
         object: Value,
         /// Fields whose live value or ownership changes.
         changed: Vec<FieldPath>,
+        /// Those of them that become ours and keep their value.
+        adopted: Vec<FieldPath>,
         /// Whether fields of other managers are taken over.
         force: bool,
         /// First rule that decides a changed field.
@@ -178,6 +180,12 @@ impl Action {
             | Self::Remove { rule } => Some(*rule),
         }
     }
+}
+
+/// Those fields of an apply whose value changes.
+pub fn changes_of_value<'a>(changed: &'a [FieldPath], adopted: &'a [FieldPath]) -> impl Iterator<Item = &'a FieldPath> {
+    // The mark of a map or item is adopted with what is in it.
+    changed.iter().filter(|field| !adopted.iter().any(|adopted| field.covers(adopted)))
 }
 
 /// One thing that is left as it is.

@@ -45,6 +45,7 @@ pub(super) fn plan(
     if subject.answer == Some(answer(&object, live, subject.view)) {
         changed.clear();
     }
+    let adopted = adopted(&ours.subtract(&own), &changed, live, subject.view);
     changed.extend(ours.subtract(&own).paths());
     changed.extend(left.dropped.iter().cloned());
     changed.sort();
@@ -66,8 +67,15 @@ pub(super) fn plan(
         if ours.is_empty() {
             identify(&mut object, manifest, subject.id);
         }
-        plan.actions.push(Action::Apply { object, changed, force: true, rule: first });
+        plan.actions.push(Action::Apply { object, changed, adopted, force: true, rule: first });
     }
+}
+
+/// Fields that become ours and keep the value that they have live.
+fn adopted(new: &FieldSet, changed: &[FieldPath], live: &Value, view: SchemaView<'_>) -> Vec<FieldPath> {
+    let changes = |path: &FieldPath| changed.iter().any(|other| other.covers(path) || path.covers(other));
+    let keeps = |path: &FieldPath| !is_identity(path) && !changes(path) && compare::get(live, path, view).is_some();
+    leaves(new).filter(keeps).collect()
 }
 
 /// The whole object that a creation applies, and the fields of it that are only first values.

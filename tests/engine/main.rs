@@ -18,6 +18,7 @@ mod fence;
 mod fights;
 mod git;
 mod guards;
+mod handover;
 mod model;
 mod order;
 mod places;

@@ -10,7 +10,7 @@ use crate::repository::Remote;
 use super::super::act::{Acted, act};
 use super::super::clock::Clock;
 use super::super::observe::Observed;
-use super::super::plan::Action;
+use super::super::plan::{Action, changes_of_value};
 use super::{Done, Engine};
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
@@ -52,11 +52,19 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             change.commit = self.head;
             change.place = place.clone();
-            if let Action::Apply { changed: fields, .. }
-            | Action::Release { fields, .. }
-            | Action::Strip { fields, .. } = action
-            {
-                change.fields = fields.clone();
+            match action {
+                Action::Apply { changed, adopted, .. } => {
+                    change.fields = changes_of_value(changed, adopted).cloned().collect();
+                    if !adopted.is_empty() && !created {
+                        let adoption = Change { verb: Verb::Adopted, fields: adopted.clone(), ..change.clone() };
+                        self.standings.done(adoption);
+                        if change.fields.is_empty() {
+                            continue;
+                        }
+                    }
+                }
+                Action::Release { fields, .. } | Action::Strip { fields, .. } => change.fields = fields.clone(),
+                _ => {}
             }
             self.standings.done(change);
         }
@@ -81,7 +89,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         self.queue.succeeded(&id);
         if let Some(Action::Apply { object, .. }) = done.last() {
-            self.applied.insert(id.clone(), Digest::of_value(object));
+            // What somebody did meanwhile is not the API server's answer.
+            match again {
+                true => drop(self.applied.remove(&id)),
+                false => drop(self.applied.insert(id.clone(), Digest::of_value(object))),
+            }
             self.bases.answered(&id, answer);
         }
         match live {

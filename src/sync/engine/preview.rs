@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::manifest::{self, Place};
-use crate::object::{ApiVersion, ObjectId, clean};
+use crate::object::{ApiVersion, FieldPath, ObjectId, clean};
 use crate::report::{Side, Verb};
 use crate::repository::Remote;
 
 use super::super::clock::Clock;
 use super::super::observe::Observed;
-use super::super::plan::{Action, Plan};
+use super::super::plan::{Action, Plan, changes_of_value};
 use super::compose::shown;
 use super::removing::own_text;
 use super::{Done, Engine};
@@ -37,6 +37,8 @@ pub struct Preview {
     pub texts: Option<(String, String)>,
     /// Whether a whole manifest is written or removed.
     pub is_manifest: bool,
+    /// Fields that become ours and keep their value.
+    pub adopted: Vec<FieldPath>,
     /// Why it could not be tried.
     pub error: Option<String>,
 }
@@ -46,7 +48,8 @@ impl Preview {
     pub(super) fn of(id: ObjectId, side: Side) -> Self {
         let (rule, place) = (String::new(), String::new());
         let (before, after, texts, error) = (None, None, None, None);
-        Self { id, side, verb: Verb::Configured, rule, place, before, after, texts, is_manifest: false, error }
+        let (verb, adopted) = (Verb::Configured, Vec::new());
+        Self { id, side, verb, rule, place, before, after, texts, is_manifest: false, adopted, error }
     }
 }
 
@@ -62,7 +65,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 ..Preview::of(plan.id.clone(), action.side())
             };
             match action {
-                Action::Create { object, .. } | Action::Apply { object, .. } => {
+                Action::Apply { object, changed, adopted, .. } => {
+                    if changes_of_value(&changed, &adopted).next().is_none() {
+                        preview.verb = Verb::Adopted;
+                    }
+                    preview.adopted = adopted;
+                    self.try_apply(preview, object, &observed);
+                }
+                Action::Create { object, .. } => {
                     if preview.before.is_none() {
                         preview.verb = Verb::Created;
                     }

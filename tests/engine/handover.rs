@@ -1,0 +1,85 @@
+//! Fields that change their direction: what is taken in is told, and what is handed over keeps its value.
+
+use std::sync::{Arc, Mutex};
+
+use kubeferry::report::{Change, Metrics, Reporter, Status, StatusHandle, Verb};
+use kubeferry::sync::engine::{Engine, Mode};
+use kubeferry::sync::planner::Identity;
+use serde_json::json;
+
+use super::pace::{Pace, PacedRemote};
+use super::world::*;
+
+/// Git is the source of everything.
+const WHOLE: &str = "- {name: apply, apiGroups: [apps], resources: [deployments], syncTo: kubernetes}";
+
+/// The next process tells what it does.
+fn told(world: &mut World, mode: Mode) -> Arc<Mutex<Vec<Change>>> {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ear = heard.clone();
+    let reporter = Reporter::new(StatusHandle::new(Status::default()), Metrics::new())
+        .with(Arc::new(move |change: &Change| ear.lock().unwrap().push(change.clone())));
+    let remote = PacedRemote { inner: world.git.clone(), pace: world.pace.clone() };
+    let identity = Identity { namespace: "kubeferry".into(), name: "test".into(), takes_over: None };
+    let sides = (Arc::new(world.cluster.clone()), Arc::new(remote), Arc::new(world.clock.clone()));
+    world.cluster.forget_watches();
+    world.engine = Engine::new(sides, identity, world.rules.clone(), mode, true, reporter);
+    heard
+}
+
+#[test]
+fn what_becomes_ours_without_a_change_is_told_as_adopted() {
+    let data = json!({"a": "1"});
+    let mut world = World::new(TO_CLUSTER);
+    world.cluster.update(&config_map("shop", "m", &data), "kubectl-create");
+    world.git.commit_by_hand(&[("m.yaml", Some(&manifest("m", "1")))]);
+
+    told(&mut world, Mode::Preview);
+    world.settle();
+    let previews = world.engine.take_previews();
+    assert_eq!(previews.len(), 1);
+    assert_eq!(previews[0].verb, Verb::Adopted);
+    assert_eq!(previews[0].adopted.iter().map(ToString::to_string).collect::<Vec<_>>(), [".data.a"]);
+
+    let heard = told(&mut world, Mode::Run);
+    world.pass(2);
+    let told_of = |heard: &Mutex<Vec<Change>>| -> Vec<(Verb, String)> {
+        let all = std::mem::take(&mut *heard.lock().unwrap());
+        all.iter().map(|change| (change.verb, change.field_text().unwrap_or_default())).collect()
+    };
+    assert_eq!(told_of(&heard), [(Verb::Adopted, ".data.a".to_owned())]);
+    // A value and ownership in one apply are told apart.
+    world.cluster.update(&config_map("shop", "m", &json!({"a": "1", "b": "1"})), "kubectl-edit");
+    world.push(&[("m.yaml", Some(&manifest("m", "2").replace("\ndata:\n", "\ndata:\n  b: \"1\"\n")))]);
+    assert_eq!(told_of(&heard), [(Verb::Adopted, ".data.b".to_owned()), (Verb::Configured, ".data.a".to_owned())]);
+    world.assert_in_sync();
+}
+
+#[test]
+fn replicas_that_go_from_git_to_the_cluster_and_back_under_load_never_fall() {
+    for seed in 0..60 {
+        let mut world = World::at_pace(WHOLE, Pace::random(seed, 4));
+        let id = deployment_id();
+        world.push(&[("web.yaml", Some(DEPLOYMENT))]);
+        let scaled = |world: &World, replicas: u64| world.cluster.scale(&id, replicas);
+        for round in 0..6 {
+            world.reload(if round % 2 == 0 { SPLIT } else { WHOLE });
+            for step in 0..(seed + round) % 17 {
+                if step % 3 == 0 {
+                    scaled(&world, 4 + (step + seed) % 5);
+                }
+                world.step();
+            }
+            scaled(&world, 3 + round);
+            world.pass(8);
+            world.assert_in_sync();
+            let live = world.live(&id, "/spec/replicas");
+            let file = world.git.file("web.yaml").unwrap();
+            assert!(file.contains(&format!("replicas: {live}")), "seed {seed}, round {round}: {live} and\n{file}");
+        }
+        for write in world.cluster.take_writes() {
+            let replicas = write.after.as_ref().and_then(|after| after.pointer("/spec/replicas")).cloned();
+            assert!(replicas.as_ref().and_then(|count| count.as_u64()) >= Some(3), "seed {seed}: {replicas:?}");
+        }
+    }
+}
