@@ -157,6 +157,7 @@ impl World {
             past: Default::default(),
             fought: &[],
             opted_out: false,
+            autoscaled: &[],
             around: Default::default(),
         };
         planner::plan(&subject, &self.rules, &self.identity)

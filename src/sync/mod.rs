@@ -2,6 +2,7 @@
 
 pub mod act;
 mod allowance;
+pub mod autoscalers;
 pub mod base;
 pub mod batch;
 mod carried;

@@ -10,6 +10,7 @@ use crate::object::schema::SchemaView;
 use crate::object::{Kind, ObjectId, RepoPath};
 use crate::rules::{Candidate, Direction, Labels, Rule, Rules, Target, skipped};
 
+use super::autoscalers::Aim;
 use super::base::{Answer, Base};
 use super::directions::Directions;
 use super::existence;
@@ -99,6 +100,8 @@ pub struct Subject<'a> {
     pub past: Past<'a>,
     /// What is not written because somebody keeps undoing it.
     pub fought: &'a [Fought],
+    /// What autoscalers write of the object.
+    pub autoscaled: &'a [Aim],
     /// What else of Git it depends on.
     pub around: Surroundings<'a>,
 }

@@ -201,6 +201,7 @@ impl Case {
             past: Past { manifest: self.then.as_ref(), ..self.past },
             fought: &[],
             opted_out: self.opted_out,
+            autoscaled: &[],
             around: Surroundings { fragments: &self.fragments, files: Some(&self.files), tree: Some(&self.tree) },
         };
         let plan = plan(&subject, &self.rules, identity);

@@ -36,6 +36,11 @@ impl Queue {
         }
     }
 
+    /// Plans the objects as soon as their turns come.
+    pub fn extend(&mut self, ids: impl IntoIterator<Item = ObjectId>) {
+        ids.into_iter().for_each(|id| self.push(id));
+    }
+
     /// Plans the object at `at`, or earlier if something else asks for it.
     pub fn push_at(&mut self, id: ObjectId, at: Instant) {
         match self.at.get(&id) {

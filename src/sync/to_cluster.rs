@@ -9,6 +9,7 @@ use crate::object::schema::SchemaView;
 use crate::object::{FieldPath, ObjectId, PathElement, clean, compare, managed};
 use crate::rules::Direction;
 
+use super::autoscalers;
 use super::base::Answer;
 use super::directions::{Directions, Way};
 use super::plan::{Action, Note, Plan, RuleIndex, Side, Verb};
@@ -62,6 +63,7 @@ pub(super) fn plan(
         plan.actions.push(Action::Strip { fields: left.stripped, rule: first });
     }
     plan.notes.extend(left.kept);
+    autoscalers::note(plan, subject, &ours.paths(), directions);
     if !changed.is_empty() {
         // Nothing of the manifest goes to the cluster any more: what we still own goes by an apply of nothing.
         if ours.is_empty() {
@@ -239,7 +241,9 @@ impl Left {
                 Way::Idle => {}
                 Way::ToGit | Way::Observed | Way::Uncovered => left.released.push(path),
                 // People move to an autoscaler by taking the number out of Git: it must not fall to 1.
-                Way::ToCluster | Way::Both if is_replicas(&path, subject) => left.released.push(path),
+                Way::ToCluster | Way::Both if is_replicas(&path, subject) || autoscalers::writes(&path, subject) => {
+                    left.released.push(path);
+                }
                 Way::ToCluster | Way::Both if holds_others(&path, live, subject, directions) => {
                     left.released.push(path)
                 }

@@ -7,6 +7,7 @@ use kubeferry::sync::engine::{Engine, Mode};
 use kubeferry::sync::planner::Identity;
 use serde_json::json;
 
+use super::memory_cluster::kind;
 use super::pace::{Pace, PacedRemote};
 use super::world::*;
 
@@ -53,6 +54,63 @@ fn what_becomes_ours_without_a_change_is_told_as_adopted() {
     world.push(&[("m.yaml", Some(&manifest("m", "2").replace("\ndata:\n", "\ndata:\n  b: \"1\"\n")))]);
     assert_eq!(told_of(&heard), [(Verb::Adopted, ".data.b".to_owned()), (Verb::Configured, ".data.a".to_owned())]);
     world.assert_in_sync();
+}
+
+/// The Deployment with resources of its container.
+fn with_resources() -> String {
+    DEPLOYMENT.replace("image: web:1\n", "image: web:1\n        resources: {requests: {cpu: 100m}}\n")
+}
+
+const VPA: &str = "apiVersion: autoscaling.k8s.io/v1\nkind: VerticalPodAutoscaler\nmetadata: {name: v, namespace: shop}\n\
+    spec: {targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}\n";
+
+fn hpa() -> serde_json::Value {
+    json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h", "namespace": "shop"},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}})
+}
+
+#[test]
+fn decision_20_what_an_autoscaler_writes_is_released_when_it_leaves_git_and_anything_else_dropped() {
+    let cpu = "/spec/template/spec/containers/0/resources/requests/cpu";
+    for autoscaled in [true, false] {
+        let mut world = World::new(WHOLE);
+        world.push(&[("web.yaml", Some(&with_resources()))]);
+        assert_eq!(world.live(&deployment_id(), cpu), "100m");
+        // One commit brings the autoscaler and takes out what it scales.
+        let mut files = vec![("web.yaml", Some(DEPLOYMENT))];
+        if autoscaled {
+            files.push(("z.yaml", Some(VPA)));
+        }
+        world.push(&files);
+        let left = if autoscaled { json!("100m") } else { json!(null) };
+        assert_eq!(world.live(&deployment_id(), cpu), left);
+        world.push(&[("web.yaml", Some(&DEPLOYMENT.replace("web:1", "web:2")))]);
+        assert_eq!(world.live(&deployment_id(), cpu), left, "nor does it fall with the next apply");
+    }
+}
+
+#[test]
+fn fields_that_git_and_an_autoscaler_write_are_told_without_being_trouble() {
+    let mut world = World::new(WHOLE);
+    world.cluster.serve(kind("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers"));
+    world.push(&[("web.yaml", Some(DEPLOYMENT))]);
+    world.assert_in_sync();
+    world.cluster.update(&hpa(), "kubectl-create");
+    world.settle();
+    world.assert_said(
+        &deployment_id(),
+        "Skipped: HorizontalPodAutoscaler.autoscaling shop/h writes it too, and rule apply sets it back",
+    );
+    // Another image is applied all the same; with the number out of Git there is nothing to tell.
+    world.push(&[("web.yaml", Some(&DEPLOYMENT.replace("web:1", "web:2")))]);
+    assert_eq!(world.live(&deployment_id(), "/spec/template/spec/containers/0/image"), "web:2");
+    world.cluster.remove(&kubeferry::object::ObjectId::of(&hpa()).unwrap());
+    world.settle();
+    world.assert_in_sync();
+    world.cluster.update(&hpa(), "kubectl-create");
+    world.push(&[("web.yaml", Some(&DEPLOYMENT.replace("  replicas: 3\n", "")))]);
+    world.assert_in_sync();
+    assert_eq!(world.live(&deployment_id(), "/spec/replicas"), 3);
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn plan(manifest: Option<&Value>, live: &Value, rule: &str) -> Plan {
         past: Default::default(),
         fought: &[],
         opted_out: false,
+        autoscaled: &[],
         around: Default::default(),
     };
     planner::plan(&subject, &rules, &identity())

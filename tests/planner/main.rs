@@ -184,6 +184,7 @@ impl Scene {
             past: Past::default(),
             fought: &[],
             opted_out: false,
+            autoscaled: &[],
             around: Surroundings { fragments: &fragments, files: Some(&files), tree: None },
         };
         planner::plan(&subject, &self.rules, &identity())

@@ -10,6 +10,7 @@ use crate::object::{GroupKind, Kind, ObjectId};
 use crate::repository::Remote;
 use crate::rules::{Candidate, Field};
 
+use super::super::autoscalers;
 use super::super::clock::Clock;
 use super::super::live::Sighting;
 use super::super::planner::labels;
@@ -54,7 +55,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             ClusterEvent::Gone(object) => self.gone(&object),
             ClusterEvent::Synced(kind) => {
                 let gone = self.live.synced(&kind, self.clock.now());
-                gone.into_iter().for_each(|id| self.queue.push(id));
+                for id in gone {
+                    self.queue.extend(self.autoscalers.lose(&id));
+                    self.queue.push(id);
+                }
                 std::mem::take(&mut self.awaiting_reads).into_iter().for_each(|id| self.queue.push(id));
                 self.push_unseen(&kind);
                 if kind == GroupKind::new("", "Namespace") {
@@ -109,6 +113,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         };
         let sighting = self.live.see(id, object, &self.manager);
         self.readiness_seen(id);
+        self.queue.extend(self.autoscalers.see(id, object));
         if !id.is("", "Namespace") {
             return sighting;
         }
@@ -159,6 +164,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.applied.remove(&id);
             self.waits.settled(&id);
             self.may_be_empty(&id);
+            self.queue.extend(self.autoscalers.lose(&id));
             self.queue.push(id);
         }
     }
@@ -191,7 +197,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn watch(&mut self) {
         let selected = self.kinds.iter().filter(|kind| kind.is_watchable() && self.rules.selects_kind(kind));
         let mut wanted: Vec<GroupKind> = selected.map(|kind| kind.group_kind.clone()).collect();
+        if autoscalers::matter_to(&self.rules) {
+            // What they write must not be taken from them; without the right to look only those in Git are known.
+            let served = |kind: &GroupKind| self.kinds.get(kind).is_some_and(|kind| kind.is_watchable());
+            wanted.extend(autoscalers::kinds().into_iter().filter(served));
+        }
         wanted.sort();
+        wanted.dedup();
         // An expression sees the whole object.
         let sees_status = |field: &Field| field.filter.is_status() || field.transform.is_some();
         self.live.with_status = self.rules.rules.iter().flat_map(|rule| &rule.fields).any(sees_status);

@@ -13,6 +13,7 @@ use crate::report::{Change, Verb};
 use crate::repository::{BlobId, CommitId, FileState, NewCommit, PushError, Remote, RepositoryError};
 
 use super::super::allowance::{Allowance, allowances};
+use super::super::autoscalers::{self, Aim};
 use super::super::batch::{Deferral, Pacing};
 use super::super::clock::{Clock, Instant};
 use super::super::plan::RuleIndex;
@@ -71,6 +72,8 @@ pub(super) enum Recency {
 pub(super) struct ReadFile {
     pub(super) path: RepoPath,
     pub(super) file: Option<(Option<BlobId>, ManifestFile)>,
+    /// What autoscalers in it aim at.
+    pub(super) aims: Vec<Aim>,
 }
 
 /// What a commit carries, kept until the remote has it.
@@ -272,7 +275,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let (mut touched, mut concerned) = (Vec::new(), BTreeSet::new());
         let mut unreadable = None;
         let emptied = self.emptied(&files);
-        for ReadFile { path, file } in files {
+        for ReadFile { path, file, aims } in files {
+            concerned.extend(self.autoscalers.set_file(&path, aims));
             let (blob, file) = file.unzip();
             match blob.flatten() {
                 Some(blob) => self.blobs.insert(path.clone(), blob),
@@ -427,12 +431,17 @@ pub(super) async fn gather<R: Remote>(
     let files = Arc::new(Mutex::new(Vec::new()));
     let (gathered, caps) = (files.clone(), caps.clone());
     let visit = move |path: RepoPath, state: FileState<'_>| {
+        let mut aims = Vec::new();
         let file = match state {
             FileState::Gone => None,
-            FileState::File { blob, bytes } => Some((Some(blob), ManifestFile::read(path.clone(), bytes, &caps))),
+            FileState::File { blob, bytes } => {
+                let file = ManifestFile::read(path.clone(), bytes, &caps);
+                aims = autoscalers::in_file(&file, bytes);
+                Some((Some(blob), file))
+            }
             FileState::Unread(reason) => Some((None, ManifestFile::unread(path.clone(), reason))),
         };
-        gathered.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFile { path, file });
+        gathered.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFile { path, file, aims });
     };
     remote.changes(from, to, Box::new(visit)).await?;
     Ok(std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner)))

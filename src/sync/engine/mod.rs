@@ -44,6 +44,7 @@ use crate::repository::{BlobId, CommitId, Remote};
 use crate::rules::Rules;
 
 use super::act::Acted;
+use super::autoscalers::Autoscalers;
 use super::base::Bases;
 use super::batch::Batch;
 use super::clock::{Clock, Instant};
@@ -126,6 +127,7 @@ pub struct Engine<C, R, K> {
     bases: Bases,
     queue: Queue,
     fights: Fights,
+    autoscalers: Autoscalers,
     /// Changes that the API server refuses for good.
     refused: HashMap<ObjectId, refusing::Refused>,
     order: Order,
@@ -221,6 +223,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             bases: Bases::default(),
             queue: Queue::default(),
             fights: Fights::default(),
+            autoscalers: Autoscalers::default(),
             refused: HashMap::new(),
             order: Order::default(),
             waits: Waits::default(),

@@ -202,7 +202,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn plan(&self, observed: &Observed, hidden: Option<&str>) -> Plan {
         let fought = self.fights.held(&observed.id, self.clock.now());
-        let subject = Subject { fought: &fought, ..self.subject(observed, hidden) };
+        let autoscaled = self.autoscalers.of(&observed.id);
+        let subject = Subject { fought: &fought, autoscaled: &autoscaled, ..self.subject(observed, hidden) };
         planner::plan(&subject, &self.rules, &self.identity)
     }
 
@@ -240,6 +241,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             past: Default::default(),
             fought: &[],
             opted_out: self.opted_out(observed),
+            autoscaled: &[],
             around: Surroundings {
                 fragments: &observed.fragments,
                 files: observed.files.as_ref(),

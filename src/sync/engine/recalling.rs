@@ -226,7 +226,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// The index shows the commit at which both sides last agreed, and what stands there has a base.
     fn take_past(&mut self, saved: &SavedBase, commit: CommitId, files: Vec<ReadFile>) {
         let listed: BTreeSet<ObjectId> = saved.listed().map(|(id, _)| id).collect();
-        for ReadFile { path, file } in files {
+        for ReadFile { path, file, .. } in files {
             let (blob, file) = file.unzip();
             match blob.flatten() {
                 Some(blob) => drop(self.blobs.insert(path.clone(), blob)),
