@@ -5,10 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::cluster::{Cluster as _, Event, EventLevel, Events};
+use crate::object::readiness::Unready;
 use crate::object::{GroupKind, ObjectId};
 use crate::report::reporter::Listener;
-use crate::report::status::{Deferred, FileLine, KindLine, RuleLine, Trouble};
-use crate::report::{Change, Place, Reporter, Side, Status};
+use crate::report::status::{Capped, Deferred, FileLine, KindLine, Readiness, RuleLine, Trouble, UnreadyLine};
+use crate::report::{Change, Place, Reporter, RuleRef, Side, Status};
 use crate::repository::Repository;
 use crate::rules::{Direction, Rules};
 
@@ -114,9 +115,21 @@ pub fn publish(reporter: &Reporter, engine: &LiveEngine, repository: &Repository
             Some(Deferred { until: until.round(jiff::Unit::Second).ok()?, key: key.to_owned() })
         });
         page.queue = progress.queue;
-        for (line, agreed) in page.rules.list.iter_mut().zip(&progress.agreed) {
+        let counts = progress.agreed.iter().zip(&progress.unready_counts);
+        for (line, (agreed, [in_progress, failed])) in page.rules.list.iter_mut().zip(counts) {
             line.objects = *agreed;
+            let ready = agreed.saturating_sub(in_progress + failed);
+            line.readiness = Readiness { ready, in_progress: *in_progress, failed: *failed };
         }
+        let rule = |index: usize| page.rules.list.get(index).map_or(RuleRef::new(index, ""), RuleLine::rule_ref);
+        let line = |(id, index, why): &(ObjectId, usize, Unready)| UnreadyLine {
+            object: id.to_string(),
+            rule: rule(*index),
+            stage: why.stage.as_str().to_owned(),
+            reason: why.reason.to_string(),
+        };
+        let list = progress.unready.iter().map(line).collect();
+        page.unready = Capped { list, more: progress.unready_more };
     });
 }
 

@@ -20,6 +20,7 @@ pub fn status(page: &Status, now: Timestamp, colour: bool) -> String {
     out.rules(page);
     out.kinds(page);
     out.objects(page);
+    out.unready(page);
     out.files(page);
     out.text
 }
@@ -196,6 +197,14 @@ impl Out {
             (cells, style_of(line.state))
         });
         self.table(&["OBJECT", "STATE", "RULE", "SINCE", "PLACE", "REASON"], rows.collect(), page.objects.more);
+    }
+
+    fn unready(&mut self, page: &Status) {
+        let rows = page.unready.list.iter().map(|line| {
+            let style = if line.stage == "failed" { Style::Red } else { Style::Yellow };
+            (vec![line.object.clone(), line.stage.clone(), line.rule.to_string(), line.reason.clone()], Some(style))
+        });
+        self.table(&["NOT READY", "STAGE", "RULE", "REASON"], rows.collect(), page.unready.more);
     }
 
     fn files(&mut self, page: &Status) {

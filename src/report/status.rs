@@ -38,6 +38,8 @@ pub struct Status {
     pub queue: usize,
     /// Objects that are not in sync, failed and held ones first.
     pub objects: Capped<ObjectLine>,
+    /// Objects in sync whose controllers are not done with them.
+    pub unready: Capped<UnreadyLine>,
     /// Files and documents that could not be read as manifests.
     pub files: Capped<FileLine>,
     /// What was done since the process started.
@@ -133,6 +135,8 @@ pub struct RuleLine {
     pub error: Option<String>,
     /// Objects that it decides about.
     pub objects: usize,
+    /// How far their controllers are with them.
+    pub readiness: Readiness,
     /// How many of them are in each state that is not in sync.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub states: BTreeMap<String, usize>,
@@ -145,6 +149,18 @@ impl RuleLine {
     pub fn rule_ref(&self) -> RuleRef {
         RuleRef::new(self.index, &self.name)
     }
+}
+
+/// How many objects are what their specs ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Readiness {
+    /// Ready.
+    pub ready: usize,
+    /// A controller is at work on them, or has not begun.
+    pub in_progress: usize,
+    /// A controller has given up, or says that it cannot go on.
+    pub failed: usize,
 }
 
 /// The Git side.
@@ -237,6 +253,20 @@ pub struct ObjectLine {
     /// Where its manifest stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+}
+
+/// An object in sync that is not what its spec asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadyLine {
+    /// `Deployment.apps shop/web`.
+    pub object: String,
+    /// The rule that decides over its existence.
+    pub rule: RuleRef,
+    /// `in-progress`, `failed` or `terminating`.
+    pub stage: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A file, or a document of it, that is not read as a manifest.

@@ -62,6 +62,7 @@ mod commits;
 mod from_git;
 mod instances;
 mod mishaps;
+mod order;
 mod places;
 mod quiet;
 mod reload;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::Cluster;
+use crate::object::readiness::Unready;
 use crate::object::{GroupKind, ObjectId};
 use crate::report::{Change, Side, Verb};
 use crate::repository::Remote;
@@ -204,7 +205,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let limit = READY_WITHIN.as_secs() / 60;
         let unready: Vec<(ObjectId, Option<usize>, String)> = self
             .unready_under_wait()
-            .map(|(id, rule, reason)| (id.clone(), Some(rule), format!("is not ready after {limit} minutes: {reason}")))
+            .map(|(id, rule, why)| {
+                (id.clone(), Some(rule), format!("is not ready after {limit} minutes: {}", why.reason))
+            })
             .chain(self.waits.all().map(|(id, on)| {
                 let names: Vec<String> = on.iter().map(ToString::to_string).collect();
                 (id.clone(), None, format!("was not written: it waited {limit} minutes for {}", names.join(", ")))
@@ -243,12 +246,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             && !self.standings.of(on).iter().any(is_trouble)
     }
 
-    /// Objects that agree under a rule which says `wait`, and are not ready.
-    fn unready_under_wait(&self) -> impl Iterator<Item = (&ObjectId, usize, &str)> {
-        self.live.all_unready().filter_map(|(id, unready)| {
-            let rule = self.bases.get(id)?.existence?;
-            let waits = self.rules.rules.get(rule).is_some_and(|rule| rule.wait);
-            waits.then_some((id, rule, &*unready.reason))
-        })
+    /// Objects that agree and are not ready, with the rule that decides their existence.
+    pub(super) fn unready_in_sync(&self) -> impl Iterator<Item = (&ObjectId, usize, &Unready)> {
+        self.live.all_unready().filter_map(|(id, unready)| Some((id, self.bases.get(id)?.existence?, unready)))
+    }
+
+    /// Those of them whose rule says `wait`.
+    fn unready_under_wait(&self) -> impl Iterator<Item = (&ObjectId, usize, &Unready)> {
+        let waits = |rule: usize| self.rules.rules.get(rule).is_some_and(|rule| rule.wait);
+        self.unready_in_sync().filter(move |(_, rule, _)| waits(*rule))
     }
 }

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use crate::cluster::Cluster;
-use crate::object::{GroupKind, RepoPath};
+use crate::object::readiness::{Stage, Unready};
+use crate::object::{GroupKind, ObjectId, RepoPath};
 use crate::repository::{CommitId, Remote};
 
+use super::super::autoscalers;
 use super::super::clock::Clock;
 use super::super::live::Watched;
 use super::{Engine, Mode, Standings};
@@ -34,9 +36,18 @@ pub struct Progress {
     pub planned: u64,
     /// For each rule how many objects agree whose existence it decides.
     pub agreed: Vec<usize>,
+    /// For each rule how many of these are not ready: in progress, failed.
+    pub unready_counts: Vec<[usize; 2]>,
+    /// The first of those that agree and are not ready, with the rule that decides their existence.
+    pub unready: Vec<(ObjectId, usize, Unready)>,
+    /// How many more there are.
+    pub unready_more: usize,
     /// Every watched kind.
     pub kinds: Vec<KindProgress>,
 }
+
+/// How many objects that are not ready are named.
+const NAMED: usize = 200;
 
 /// How far the watch of one kind has come.
 #[derive(Clone, Debug)]
@@ -60,7 +71,21 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             unwatched: if let Watched::Unwatched(reason) = watched { Some(reason.clone()) } else { None },
             objects: self.live.count(kind),
         };
+        let rules = self.rules.rules.len();
+        let (mut unready_counts, mut unready, mut unready_more) = (vec![[0, 0]; rules], Vec::new(), 0);
+        for (id, rule, why) in self.unready_in_sync() {
+            if let Some([in_progress, failed]) = unready_counts.get_mut(rule) {
+                *(if why.stage == Stage::Failed { failed } else { in_progress }) += 1;
+            }
+            match unready.len() < NAMED {
+                true => unready.push((id.clone(), rule, why.clone())),
+                false => unready_more += 1,
+            }
+        }
         Progress {
+            unready_counts,
+            unready,
+            unready_more,
             head: self.head,
             head_read: self.head_read,
             manifests: self.index.len(),
@@ -71,8 +96,15 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             fights: self.fights_held(),
             planned: self.planned,
             agreed: (0..self.rules.rules.len()).map(|rule| self.bases.size(rule)).collect(),
-            kinds: self.live.kinds().map(kind).collect(),
+            kinds: self.live.kinds().filter(|(kind, watched)| self.is_told(kind, watched)).map(kind).collect(),
         }
+    }
+
+    /// Autoscalers are looked at for the sake of others: nobody misses the right to, until a rule selects them.
+    fn is_told(&self, kind: &GroupKind, watched: &Watched) -> bool {
+        let is_missed = matches!(watched, Watched::Unwatched(_)) && autoscalers::kinds().contains(kind);
+        let selects = || self.kinds.get(kind).is_some_and(|kind| self.rules.selects_kind(kind));
+        !is_missed || selects()
     }
 
     /// What must still happen before both sides were read whole and every action was tried once; empty when ready.
