@@ -11,6 +11,7 @@ use crate::object::{FieldPath, FieldSet, ObjectId, PathElement, Scalar, compare,
 
 use super::base::Answer;
 use super::fights::Wrote;
+use super::past::{Apart, Then};
 use super::plan::Action;
 use super::planner::Identity;
 use super::to_cluster;
@@ -33,6 +34,8 @@ pub struct Acted {
     pub wrote: Vec<Wrote>,
     /// What admission made of the object that was applied last.
     pub answer: Option<Answer>,
+    /// Fields of which the API server made something else.
+    pub apart: Vec<Apart>,
     /// The action that failed.
     pub failed: Option<Action>,
     /// Why the rest was not carried out.
@@ -50,7 +53,7 @@ pub async fn act<C: Cluster>(
     actions: Vec<Action>,
 ) -> Acted {
     let mut done = Vec::new();
-    let (mut answer, mut changes) = (None, Vec::new());
+    let (mut answer, mut changes, mut apart) = (None, Vec::new(), Vec::new());
     let created = actions.iter().any(|action| matches!(action, Action::Create { .. }));
     for action in actions {
         let view = match &live {
@@ -67,6 +70,9 @@ pub async fn act<C: Cluster>(
                 if let (Action::Apply { object, .. }, Some(live)) = (&action, &live) {
                     answer = to_cluster::other_answer(object, live, schema.view_of(live));
                 }
+                if let Some(live) = &live {
+                    apart.extend(answers(&action, live, schema.view_of(live)));
+                }
                 done.push(action);
             }
             Err(error) => {
@@ -77,13 +83,38 @@ pub async fn act<C: Cluster>(
                     live,
                     wrote: changes,
                     answer,
+                    apart,
                     failed: Some(action),
                     error: Some(error),
                 };
             }
         }
     }
-    Acted { id, done, created, live, wrote: changes, answer, failed: None, error: None }
+    Acted { id, done, created, live, wrote: changes, answer, apart, failed: None, error: None }
+}
+
+/// The fields of which the API server, or a webhook, made something else than what was asked for.
+fn answers(action: &Action, live: &Value, view: SchemaView<'_>) -> Vec<Apart> {
+    let (object, mut paths) = match action {
+        Action::Apply { object, changed, .. } => (object, changed.clone()),
+        Action::Create { object, .. } => (object, Vec::new()),
+        Action::Strip { fields, .. } => (&Value::Null, fields.clone()),
+        _ => return Vec::new(),
+    };
+    if !object.is_null() {
+        paths.extend(compare::differences(object, &FieldSet::of(object, view).project(live, view), view));
+        paths.sort();
+        paths.dedup();
+    }
+    let apart = |path: &FieldPath| {
+        let (asked, made) = (compare::get(object, path, view), compare::get(live, path, view));
+        let is_same = match (asked, made) {
+            (Some(asked), Some(made)) => compare::same(asked, made, view),
+            (asked, made) => asked.is_none() && made.is_none(),
+        };
+        (!is_same).then(|| Apart::new(path.clone(), Then::of(asked), Then::of(made)))
+    };
+    paths.iter().filter_map(apart).collect()
 }
 
 struct Step<'a, C> {

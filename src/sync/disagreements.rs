@@ -4,7 +4,7 @@
 use crate::object::{FieldPath, ObjectId};
 use crate::report::terminal::escape_line;
 
-use super::past::Waits;
+use super::past::Undecided;
 use super::plan::{Note, Plan, RuleIndex, Side, Verb};
 use super::three_way::{Disagreement, Settled};
 use super::told;
@@ -17,7 +17,7 @@ pub(super) fn report(plan: &mut Plan, settled: Settled) {
     let Settled { conflicts, edits, patched, overruled, mut next, .. } = settled;
     let id = plan.id.clone();
     if let Some(first) = conflicts.first() {
-        next.waits = Some(Waits::Conflict);
+        next.waits = Some(Undecided::Conflict);
         let reason = format!(
             "both sides changed {}; nothing is written there until {} or `--keep cluster`",
             said(&id, &conflicts),
@@ -26,7 +26,7 @@ pub(super) fn report(plan: &mut Plan, settled: Settled) {
         hold(plan, Side::Git, first.rule, reason, &conflicts);
     }
     if let Some(first) = edits.first() {
-        next.waits = next.waits.or(Some(Waits::Edit));
+        next.waits = next.waits.or(Some(Undecided::Edit));
         let reason = format!(
             "a commit changed {}; that stays until the cluster's value changes, or until {}",
             said(&id, &edits),
@@ -71,6 +71,9 @@ fn said(id: &ObjectId, fields: &[Disagreement]) -> String {
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
+/// What every hold says that somebody can decide.
+pub(super) const RELEASE: &str = "`kubeferry release ";
+
 /// The command that decides: `` `kubeferry release ConfigMap shop/a --keep git` ``.
 pub(super) fn command(id: &ObjectId, keep: Option<Side>) -> String {
     let kind = if id.group().is_empty() { id.kind().to_owned() } else { format!("{}.{}", id.kind(), id.group()) };
@@ -79,5 +82,5 @@ pub(super) fn command(id: &ObjectId, keep: Option<Side>) -> String {
         None => id.name().to_owned(),
     };
     let keep = keep.map(|side| format!(" --keep {}", side.as_str())).unwrap_or_default();
-    format!("`kubeferry release {kind} {name}{keep}`")
+    format!("{RELEASE}{kind} {name}{keep}`")
 }

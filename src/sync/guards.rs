@@ -138,7 +138,9 @@ const TO_CLUSTER: [(Guard, Check); 12] = [
         owners.is_some_and(|owners| !owners.is_empty()).then(|| "its owner decides over it".to_owned())
     }),
     (Guard::Ownership, |asked| {
+        // Who says which side stays has looked at it.
         let is_ours = asked.rule.prune == Prune::Matching
+            || asked.subject.past.keep.is_some()
             || asked.identity.is_some_and(|identity| {
                 let managers = [Some(identity.manager()), identity.former_manager()];
                 managers.iter().flatten().any(|manager| managed::own_fields(asked.object, manager).is_some())

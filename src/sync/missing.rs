@@ -11,7 +11,7 @@ use crate::rules::{GitEdits, Rule};
 use super::disagreements::command;
 use super::existence::{create, prune, remove, write};
 use super::guards::Guard;
-use super::past::{Edit, Remembered, Then, Waits};
+use super::past::{Edit, Remembered, Then, Undecided};
 use super::plan::{Plan, Side, Verb};
 use super::planner::{Identity, InCluster, Subject, directions};
 use super::three_way;
@@ -22,6 +22,9 @@ pub(super) fn only_in_git(plan: &mut Plan, subject: &Subject<'_>, manifest: &Val
         return create(plan, subject, manifest, rule, matching);
     }
     let changed = manifest_changed(subject, manifest);
+    if subject.past.keep.is_some() {
+        uses_release(plan, subject);
+    }
     match subject.past.keep {
         Some(Side::Git) => create(plan, subject, manifest, rule, matching),
         None if changed && matches!(subject.live, InCluster::Unseen) => {
@@ -52,6 +55,9 @@ pub(super) fn only_live(
     if subject.base.is_none() {
         return write(plan, subject, live, rule, matching);
     }
+    if subject.past.keep.is_some() {
+        uses_release(plan, subject);
+    }
     let changed = three_way::live_changed(subject, live, &directions(subject, matching, None, Some(live)));
     let why = match (subject.past.keep, changed) {
         (Some(Side::Cluster), _) => return write(plan, subject, live, rule, matching),
@@ -68,8 +74,11 @@ pub(super) fn only_live(
 
 /// A live object of which the cluster decides and whose manifest somebody removed. Returns whether that stays so.
 pub(super) fn is_removal_kept(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule) -> bool {
-    if rule.git_edits != GitEdits::Hold || subject.base.is_none() || subject.past.released {
+    if rule.git_edits != GitEdits::Hold || subject.base.is_none() {
         return false;
+    }
+    if subject.past.released {
+        return uses_release(plan, subject);
     }
     let root = FieldPath::root();
     let part = match subject.past.manifest {
@@ -82,7 +91,7 @@ pub(super) fn is_removal_kept(plan: &mut Plan, subject: &Subject<'_>, live: &Val
     let mut next = unchanged(subject);
     next.edits = vec![known.unwrap_or(now)];
     if is_kept {
-        next.waits = Some(Waits::Edit);
+        next.waits = Some(Undecided::Edit);
         let reason = format!(
             "a commit removed its manifest; that stays until the object changes, or until {}",
             command(subject.id, None)
@@ -95,7 +104,13 @@ pub(super) fn is_removal_kept(plan: &mut Plan, subject: &Subject<'_>, live: &Val
 
 fn hold(plan: &mut Plan, subject: &Subject<'_>, side: Side, rule: &Rule, reason: String) {
     plan.note(Verb::Held, side, Some(rule.index), reason);
-    plan.remembered = Some(Box::new(Remembered { waits: Some(Waits::Existence), ..unchanged(subject) }));
+    plan.remembered = Some(Box::new(Remembered { waits: Some(Undecided::Existence), ..unchanged(subject) }));
+}
+
+/// A release decides: it is not spent before what it decides was carried out. Always `false`: nothing is kept.
+fn uses_release(plan: &mut Plan, subject: &Subject<'_>) -> bool {
+    plan.remembered = Some(Box::new(Remembered { uses_release: true, ..unchanged(subject) }));
+    false
 }
 
 fn unchanged(subject: &Subject<'_>) -> Remembered {

@@ -45,6 +45,8 @@ pub struct Request {
     pub kind: Arc<Kind>,
     /// Its manifest.
     pub manifest: Option<(BlobId, Place)>,
+    /// Its manifest when both sides last agreed, where a rule asks which side changed a field.
+    pub then: Option<(BlobId, Place)>,
     /// Its patches.
     pub fragments: Vec<(BlobId, manifest::Fragment)>,
     /// Its live state.
@@ -66,6 +68,8 @@ pub struct Observed {
     pub manifest: Option<(Place, Vec<u8>, Value)>,
     /// The file's blob.
     pub blob: Option<BlobId>,
+    /// What the manifest said when both sides last agreed.
+    pub then: Option<Value>,
     /// Its patches.
     pub fragments: Vec<Fragment>,
     /// Files that its fields are written to; `None` until it is known which.
@@ -111,7 +115,7 @@ pub async fn observe<C: Cluster, R: Remote>(
     remote: Arc<R>,
     request: Request,
 ) -> Result<Observed, ObserveError> {
-    let Request { id, kind, manifest, fragments, live, proof, composing } = request;
+    let Request { id, kind, manifest, then, fragments, live, proof, composing } = request;
     let blob = manifest.as_ref().map(|(blob, _)| *blob);
     let manifest = match manifest {
         Some((blob, place)) => {
@@ -120,6 +124,13 @@ pub async fn observe<C: Cluster, R: Remote>(
             let value = value.map_err(|error| ObserveError::Manifest(id.clone(), error.to_string()))?;
             Some((place, bytes, value))
         }
+        None => None,
+    };
+    let then = match then {
+        Some((past, at)) if Some(past) == blob && manifest.as_ref().is_some_and(|(place, ..)| *place == at) => {
+            manifest.as_ref().map(|(_, _, value)| value.clone())
+        }
+        Some((past, at)) => past_manifest(&*remote, past, &at).await?,
         None => None,
     };
     let (fragments, texts) = read_fragments(&*remote, &id, fragments).await?;
@@ -137,7 +148,17 @@ pub async fn observe<C: Cluster, R: Remote>(
         _ => Ok(false),
     };
     let schema = cluster.schema(&version).await?;
-    Ok(Observed { id, kind, manifest, blob, fragments, files: None, texts, live, absence, schema, composing })
+    Ok(Observed { id, kind, manifest, blob, then, fragments, files: None, texts, live, absence, schema, composing })
+}
+
+/// What a manifest said that Git may not have any more; `None`: it is lost, or was never to be read.
+async fn past_manifest<R: Remote>(remote: &R, blob: BlobId, place: &Place) -> Result<Option<Value>, RepositoryError> {
+    let bytes = match remote.read(vec![blob]).await {
+        Ok(mut all) => all.pop().unwrap_or_default(),
+        Err(RepositoryError::Git(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(manifest::read(&bytes, place).ok())
 }
 
 async fn read_fragments<R: Remote>(

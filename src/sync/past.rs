@@ -104,7 +104,9 @@ pub struct Remembered {
     /// What people changed in Git and the cluster has not answered.
     pub edits: Vec<Edit>,
     /// What waits for somebody to decide.
-    pub waits: Option<Waits>,
+    pub waits: Option<Undecided>,
+    /// Whether a release decided something.
+    pub uses_release: bool,
     /// Values of the cluster that Git's win over.
     pub overruled: Option<String>,
 }
@@ -112,7 +114,7 @@ pub struct Remembered {
 /// What somebody has to decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Waits {
+pub enum Undecided {
     /// Both sides changed a field: which one stays.
     Conflict,
     /// One side has gone, the other one changed: which one stays.
@@ -137,18 +139,7 @@ impl<'de> Deserialize<'de> for Then {
         match text.as_str() {
             "?" => Ok(Self::Unknown),
             "" => Ok(Self::Absent),
-            text => digest(text).map(Self::Is).ok_or_else(|| de::Error::custom(format!("{text:?} is no digest"))),
+            text => text.parse().map(Self::Is).map_err(de::Error::custom),
         }
     }
-}
-
-fn digest(text: &str) -> Option<Digest> {
-    let mut bytes = [0; 16];
-    if text.len() != 32 || !text.is_ascii() {
-        return None;
-    }
-    for (position, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(position * 2..position * 2 + 2)?, 16).ok()?;
-    }
-    Some(Digest(bytes))
 }

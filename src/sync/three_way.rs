@@ -315,6 +315,7 @@ impl<'a> Walk<'a> {
         };
         let told =
             Disagreement { path: path.clone(), rule: rule.index, git: sides.git.cloned(), live: sides.live.cloned() };
+        self.out.next.uses_release |= change == Change::Both && self.past.keep.is_some();
         let mut next = self.before(path, sides.then);
         match winner {
             None => {
@@ -364,6 +365,7 @@ impl<'a> Walk<'a> {
         let is_edit = matches!(change, Change::Git | Change::Both) || known.is_some();
         let is_answered = known.is_some_and(|edit| edit.live != now.live);
         let mut next = self.before(path, sides.then);
+        self.out.next.uses_release |= is_edit && self.past.released;
         if is_edit && !self.past.released {
             self.out.next.edits.push(known.cloned().unwrap_or_else(|| now.clone()));
         }

@@ -13,6 +13,7 @@ mod objects;
 mod pace;
 
 mod actors;
+mod both;
 mod deleting;
 mod fence;
 mod fights;

@@ -29,6 +29,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// The cluster half of a plan was carried out, or failed.
     pub(super) fn acted(&mut self, mut acted: Acted) {
         self.count_writes(&mut acted);
+        self.note_answers(&mut acted);
         let Acted { id, done, created, live, answer, failed, error, .. } = acted;
         let again = self.flights.remove(&id).unwrap_or_default();
         let by_person = self.by_person.remove(&id);
@@ -66,6 +67,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 Action::Release { fields, .. } | Action::Strip { fields, .. } => change.fields = fields.clone(),
                 _ => {}
             }
+            self.tell_overruled(&mut change, action);
             self.standings.done(change);
         }
         if let Some(error) = error {

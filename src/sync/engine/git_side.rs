@@ -457,7 +457,7 @@ pub(in super::super) async fn gather_index<R: Remote>(
 ) -> Result<Index, RepositoryError> {
     let mut index = Index::default();
     index.set_kinds(kinds);
-    for ReadFile { path, file } in gather(remote, Some(from), Some(to), caps).await? {
+    for ReadFile { path, file, .. } in gather(remote, Some(from), Some(to), caps).await? {
         index.update(&path, file.map(|(_, file)| file));
     }
     Ok(index)

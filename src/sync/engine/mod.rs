@@ -7,6 +7,7 @@ mod approving;
 mod around;
 mod cluster_side;
 mod compose;
+mod disputes;
 mod emptying;
 mod fencing;
 mod fighting;
@@ -53,6 +54,7 @@ use super::fights::Fights;
 use super::live::LiveTable;
 use super::observe::{ObserveError, Observed};
 use super::order::Order;
+use super::pasts::Pasts;
 use super::plan::RuleIndex;
 use super::planner::Identity;
 use super::queue::Queue;
@@ -60,6 +62,7 @@ use super::removed::Removed;
 use super::targets::Claims;
 use super::waits::Waits;
 
+pub use disputes::with_releases;
 pub use fencing::Fence;
 pub(super) use git_side::gather_index;
 pub use preview::Preview;
@@ -125,6 +128,7 @@ pub struct Engine<C, R, K> {
     blobs: BTreeMap<RepoPath, BlobId>,
     live: LiveTable,
     bases: Bases,
+    pasts: Pasts,
     queue: Queue,
     fights: Fights,
     autoscalers: Autoscalers,
@@ -221,6 +225,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             blobs: BTreeMap::new(),
             live: LiveTable::default(),
             bases: Bases::default(),
+            pasts: Pasts::default(),
             queue: Queue::default(),
             fights: Fights::default(),
             autoscalers: Autoscalers::default(),

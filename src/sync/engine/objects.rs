@@ -97,7 +97,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let blob = |fragment: manifest::Fragment| Some((*self.blobs.get(&fragment.place.path)?, fragment));
         let fragments = self.index.fragments(&id).into_iter().filter_map(blob).collect();
         self.flights.insert(id.clone(), false);
-        let request = Request { id: id.clone(), kind, manifest, fragments, live, proof, composing };
+        let then = self.past_manifest(&id, &kind);
+        let request = Request { id: id.clone(), kind, manifest, then, fragments, live, proof, composing };
         let (cluster, remote) = (self.cluster.clone(), self.remote.clone());
         self.tasks.push(Box::pin(async move {
             let observed = observe(cluster, remote, request).await;
@@ -124,6 +125,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn forget(&mut self, id: &ObjectId) {
         self.bases.forget(id, self.is_listed(id));
         self.bases.answered(id, None);
+        self.pasts.forget(id);
         self.live.bury(id);
         self.refused.remove(id);
         self.waits.clear(id);
@@ -175,11 +177,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if hidden.is_some() {
             self.hidden_ids.insert(id.clone());
         }
+        self.note_changes(&observed);
         let since = self.clock.now();
         let plan = self.plan(&observed, hidden.as_deref());
         self.standings.metrics().planned(self.clock.now().saturating_sub(since));
         self.planned += 1;
         self.ask_again_if_held(&plan);
+        self.remember_fields(&plan, &observed);
         if composing { self.compose(plan, observed) } else { self.carry_out(plan, observed) }
     }
 
@@ -238,7 +242,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             view,
             namespace_labels: namespace.map(|namespace| &*namespace.labels),
             deletes_wait: self.deletes_wait(id),
-            past: Default::default(),
+            past: self.pasts.past(id, observed.then.as_ref()),
             fought: &[],
             opted_out: self.opted_out(observed),
             autoscaled: &[],

@@ -132,6 +132,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.memory.kept = state;
         self.memory.recall = Recall::Read(saved.map(Box::new));
         self.bases = Default::default();
+        self.take_holds();
         self.next_fetch = self.clock.now();
         if self.mode == Mode::Run {
             self.cluster.follow_state();

@@ -59,6 +59,7 @@ pub(super) struct Memory {
 struct Marks {
     head: Option<CommitId>,
     bases: u64,
+    holds: u64,
     deleting: BTreeSet<ObjectId>,
     removing: Option<Removing>,
     deletes: u64,
@@ -70,6 +71,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         Marks {
             head: self.head,
             bases: self.bases.revision(),
+            holds: self.holds_revision(),
             deleting: self.memory.deleting.clone(),
             removing: self.memory.removing.clone(),
             deletes: self.deletes.revision(),
@@ -151,6 +153,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if !kept.uid.is_empty() {
             sections.insert(state::BASE.to_owned(), self.saved_base().text());
         }
+        self.keep_holds(&mut sections);
         let mut state = StateText { sections, ..kept };
         for (name, text) in self.deletes_sections(&state) {
             match text {
@@ -183,6 +186,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.memory.binding.map = uid;
                 self.take_approvals(state.as_ref());
                 self.memory.kept = state;
+                self.take_releases();
                 if is_ours && is_bound {
                     self.memory.written = marks;
                     self.memory.changed = None;
@@ -281,6 +285,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         self.memory.binding.map = state.as_ref().map(|state| state.uid.clone()).unwrap_or_default();
         self.memory.kept = state;
+        self.take_releases();
         self.memory.written = None;
     }
 

@@ -18,12 +18,14 @@ pub struct Standings {
     /// Objects whose kind is not served.
     kindless: BTreeSet<ObjectId>,
     remote_error: Option<String>,
+    /// Grows when something begins or ends to be held, or is held for another reason.
+    held_revision: u64,
     reporter: Reporter,
 }
 
 impl Standings {
     pub(super) fn new(reporter: Reporter) -> Self {
-        Self { objects: BTreeMap::new(), kindless: BTreeSet::new(), remote_error: None, reporter }
+        Self { objects: BTreeMap::new(), kindless: BTreeSet::new(), remote_error: None, held_revision: 0, reporter }
     }
 
     /// Where times and counts go.
@@ -99,6 +101,12 @@ impl Standings {
         if before.is_none() && changes.is_empty() {
             return;
         }
+        let held = |changes: &[Change]| -> Vec<Change> {
+            changes.iter().filter(|change| change.verb == Verb::Held).cloned().collect()
+        };
+        if before.as_deref().map(held).unwrap_or_default() != held(&changes) {
+            self.held_revision += 1;
+        }
         if !changes.is_empty() {
             self.objects.insert(id.clone(), changes.clone());
         }
@@ -115,6 +123,11 @@ impl Standings {
     pub(super) fn remote_answered(&mut self) {
         self.remote_error = None;
         self.reporter.remote_answered(Timestamp::now());
+    }
+
+    /// Grows with what is held.
+    pub(super) fn held_revision(&self) -> u64 {
+        self.held_revision
     }
 
     /// Everything that is left undone, in the order of identities.

@@ -1,7 +1,7 @@
 //! Both sides may change an object: which change wins, what is held, and what a missing side means (decisions 14 and 15).
 
 use super::*;
-use crate::sync::past::{Apart, Edit, Then, Waits};
+use crate::sync::past::{Apart, Edit, Then, Undecided};
 
 fn both(more: &str) -> Case {
     Case::new(rule(&[&format!("both {more}")]))
@@ -68,7 +68,7 @@ fn decision_15_a_conflict_is_decided_as_its_rule_says() {
     let said = reason(&held);
     assert!(said.contains(".data.a (\"2\" in Git, \"3\" in the cluster)"), "{said}");
     assert!(said.contains("`kubeferry release ConfigMap shop/settings --keep git` or `--keep cluster`"), "{said}");
-    assert_eq!(held.plan().remembered.unwrap().waits, Some(Waits::Conflict));
+    assert_eq!(held.plan().remembered.unwrap().waits, Some(Undecided::Conflict));
     held.past.released = true;
     held.past.keep = Some(Side::Git);
     assert_eq!(held.words(), ["apply [.data.a]"]);
@@ -278,7 +278,7 @@ fn decision_14_a_commit_is_written_over_unless_it_is_held() {
     assert_eq!(held.words(), ["held"]);
     assert!(reason(&held).contains("`kubeferry release ConfigMap shop/settings`"), "{}", reason(&held));
     let next = held.plan().remembered.unwrap();
-    assert_eq!((next.edits.len(), next.waits), (1, Some(Waits::Edit)));
+    assert_eq!((next.edits.len(), next.waits), (1, Some(Undecided::Edit)));
     // It stays held, until the live value is another than at that moment.
     held.past.edits = next.edits.leak();
     assert_eq!(held.words(), ["held"]);
