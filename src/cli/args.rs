@@ -167,6 +167,10 @@ pub enum Verb {
     Status(Status),
     /// Let a held set of deletes go; without a plan, list what is held: 0 done, 2 no such plan
     Approve(Approve),
+    /// List what is held and why: 0 nothing, 1 something, 2 error
+    Holds,
+    /// Free what is held of an object, and say which side stays
+    Release(Release),
     /// Show both directions at work, in an embedded cluster and repository
     #[cfg(feature = "sandbox")]
     Demo(Demo),
@@ -287,6 +291,48 @@ pub struct Status {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
     #[arg(env = "KUBEFERRY_URL", hide_env_values = true)]
     pub url: String,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Needs the right to get and update the instance's state, the ConfigMap INSTANCE-state in --namespace. What is released is
+carried out by the running instance, or by the next one.
+
+Examples:
+  kubeferry release configmap shop/settings --keep cluster
+  kubeferry release deployment.apps shop/web
+  kubeferry release --all --keep git")]
+pub struct Release {
+    /// Kind, plural or short name, in any case, or PLURAL.GROUP
+    #[arg(required_unless_present = "all")]
+    pub kind: Option<String>,
+
+    /// The object; without a namespace a cluster-scoped one
+    #[arg(value_name = "[NAMESPACE/]NAME", required_unless_present = "all")]
+    pub object: Option<ObjectName>,
+
+    /// Everything that `kubeferry holds` lists and that somebody can decide
+    #[arg(long, conflicts_with_all = ["kind", "object"])]
+    #[arg(env = "KUBEFERRY_ALL", hide_env_values = true, value_parser = flag())]
+    pub all: bool,
+
+    /// The side whose values stay, where both changed
+    #[arg(long, value_name = "SIDE", env = "KUBEFERRY_KEEP", hide_env_values = true)]
+    pub keep: Option<Keep>,
+
+    /// Who releases it, for the log [default: $USER]
+    #[arg(long, value_name = "NAME", env = "KUBEFERRY_BY", hide_env_values = true)]
+    pub by: Option<String>,
+}
+
+/// A side that stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// What Git says.
+    Git,
+    /// What the cluster has.
+    Cluster,
 }
 
 /// Arguments of `demo`.

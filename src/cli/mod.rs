@@ -7,10 +7,12 @@ mod check;
 mod demo;
 mod diff;
 mod explain;
+mod holds;
 mod left;
 pub mod names;
 mod narrate;
 mod once;
+mod release;
 mod rules_source;
 mod run;
 mod say;
@@ -40,6 +42,8 @@ pub async fn dispatch(cli: Cli, libgit2: &Libgit2, progress: &Progress) -> anyho
         Verb::Schema => schema::schema(),
         Verb::Approve(args) => approve::approve(options, args).await,
         Verb::Status(args) => status::run(args, options.output).await,
+        Verb::Holds => holds::holds(options).await,
+        Verb::Release(args) => release::release(options, args).await,
         #[cfg(feature = "sandbox")]
         Verb::Demo(args) => demo::demo(options, args, libgit2).await,
         #[cfg(feature = "sandbox")]

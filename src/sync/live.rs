@@ -77,6 +77,8 @@ pub struct LiveTable {
     unready: BTreeMap<ObjectId, Unready>,
     /// Whether status is part of the digest, because a filter names it.
     pub with_status: bool,
+    /// Whether it is part of the digest what other managers own, because a rule takes nothing over.
+    pub with_owners: bool,
 }
 
 /// What an event means for the planner.
@@ -110,7 +112,7 @@ impl LiveTable {
             Some(unready) => drop(self.unready.insert(id.clone(), unready)),
             None => drop(self.unready.remove(id)),
         }
-        let digest = Some(digest(object, manager, self.with_status));
+        let digest = Some(digest(object, manager, self.with_status, self.with_owners));
         let namespace = id.namespace().and_then(|namespace| self.namespaces.get(namespace));
         let entry = Entry {
             uid: uid.into(),
@@ -333,8 +335,9 @@ fn is_older(version: &str, known: &str) -> bool {
     }
 }
 
-/// Digest of what a plan depends on: not the status, not the server's counters, of managedFields only what we own.
-fn digest(object: &Value, manager: &str, with_status: bool) -> Digest {
+/// Digest of what a plan depends on: not the status, not the server's counters, of managedFields only what we own,
+/// or what anybody owns of the wanted state.
+fn digest(object: &Value, manager: &str, with_status: bool, with_owners: bool) -> Digest {
     const COUNTERS: [&str; 4] = ["resourceVersion", "generation", "managedFields", "creationTimestamp"];
     let mut kept = Map::new();
     for (key, value) in object.as_object().into_iter().flatten() {
@@ -344,7 +347,11 @@ fn digest(object: &Value, manager: &str, with_status: bool) -> Digest {
                 let fields = metadata.iter().filter(|(key, _)| !COUNTERS.contains(&key.as_str()));
                 let mut fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
                 let entries = metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten();
-                let ours = entries.filter(|entry| entry.get("manager").and_then(Value::as_str) == Some(manager));
+                let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
+                let is_of_status = |entry: &Value| text(entry, "subresource").as_deref() == Some("status");
+                let ours = entries.filter(|entry| {
+                    text(entry, "manager").as_deref() == Some(manager) || with_owners && !is_of_status(entry)
+                });
                 fields.insert(
                     "managedFields".to_owned(),
                     ours.filter_map(|entry| entry.get("fieldsV1").cloned()).collect(),

@@ -8,13 +8,13 @@ use crate::object::fieldset::FieldSet;
 use crate::object::{FieldPath, clean, compare};
 use crate::rules::{GitEdits, Rule};
 
+use super::changes;
 use super::disagreements::command;
 use super::existence::{create, prune, remove, write};
 use super::guards::Guard;
 use super::past::{Edit, Remembered, Then, Undecided};
 use super::plan::{Plan, Side, Verb};
 use super::planner::{Identity, InCluster, Subject, directions};
-use super::three_way;
 
 /// A manifest of a rule with `syncTo: both` whose object is not live.
 pub(super) fn only_in_git(plan: &mut Plan, subject: &Subject<'_>, manifest: &Value, rule: &Rule, matching: &[&Rule]) {
@@ -58,7 +58,7 @@ pub(super) fn only_live(
     if subject.past.keep.is_some() {
         uses_release(plan, subject);
     }
-    let changed = three_way::live_changed(subject, live, &directions(subject, matching, None, Some(live)));
+    let changed = changes::live_changed(subject, live, &directions(subject, matching, None, Some(live)));
     let why = match (subject.past.keep, changed) {
         (Some(Side::Cluster), _) => return write(plan, subject, live, rule, matching),
         (Some(Side::Git), _) | (None, Some(false)) => return prune(plan, subject, live, rule, identity),

@@ -11,6 +11,7 @@ use crate::rules::Direction;
 
 use super::autoscalers;
 use super::base::Answer;
+use super::contested::Contested;
 use super::directions::{Directions, Way};
 use super::plan::{Action, Note, Plan, RuleIndex, Side, Verb};
 use super::planner::{Identity, MANAGER_PREFIX, Subject};
@@ -27,9 +28,10 @@ pub(super) fn plan(
 ) {
     let own = own_fields(live, identity);
     let mut object = to_apply(manifest, live, &own, subject, directions);
+    let mut contested = Contested::take_out(&mut object, live, (&own, subject.view), directions, identity);
     let ours = FieldSet::of(&object, subject.view);
     if ours.is_empty() && own.is_empty() && removed.is_empty() {
-        return;
+        return contested.report(plan, directions);
     }
     if let Some(other) = other_instance(live, &ours, identity) {
         return plan.note(
@@ -41,7 +43,8 @@ pub(super) fn plan(
     }
     let mut left = Left::of(&own.subtract(&ours), live, subject, directions, identity);
     // What only we own goes by being left out.
-    left.stripped.extend(removed.iter().filter(|path| !is_only_ours(live, path, &own, identity)).cloned());
+    let removed = removed.iter().filter(|path| !is_only_ours(live, path, &own, identity));
+    left.stripped.extend(removed.filter(|path| !contested.leaves(path, live, directions, identity)).cloned());
     let mut changed = compare::differences(&object, &ours.project(live, subject.view), subject.view);
     if subject.answer == Some(answer(&object, live, subject.view)) {
         changed.clear();
@@ -69,8 +72,10 @@ pub(super) fn plan(
         if ours.is_empty() {
             identify(&mut object, manifest, subject.id);
         }
-        plan.actions.push(Action::Apply { object, changed, adopted, force: true, rule: first });
+        let force = contested.may_force(&changed, live, directions, identity);
+        plan.actions.push(Action::Apply { object, changed, adopted, force, rule: first });
     }
+    contested.report(plan, directions);
 }
 
 /// Fields that become ours and keep the value that they have live.

@@ -378,3 +378,23 @@ fn what_a_lost_cluster_had_is_made_again_where_the_rule_says_so() {
     world.pass(60);
     assert!(world.git.file(PATH).is_none(), "what agreed and went is not made again");
 }
+
+// --- forceConflicts ---
+
+#[test]
+fn a_field_that_another_manager_holds_is_applied_once_it_is_given_up() {
+    let rules = TO_CLUSTER.replace("syncTo: kubernetes", "syncTo: kubernetes, forceConflicts: false");
+    let mut world = World::new(&rules);
+    world.cluster.apply_as(&config_map("shop", "a", &json!({"a": "flux"})), "flux");
+    world.push(&[(PATH, Some(&format!("{}  b: one\n", manifest("a", "git"))))]);
+    world.pass(30);
+    assert_eq!(live(&world), json!({"a": "flux", "b": "one"}), "the rest is applied");
+    world.assert_said(&id(), "flux holds another value");
+    let calls = world.cluster.calls();
+    world.pass(3_000);
+    assert_eq!(world.cluster.calls(), calls, "it is not tried again and again");
+    world.cluster.apply_as(&config_map("shop", "a", &json!({})), "flux");
+    world.pass(30);
+    assert_eq!(live(&world), json!({"a": "git", "b": "one"}), "{:?}", world.said(&id()));
+    world.assert_in_sync();
+}

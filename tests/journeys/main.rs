@@ -58,6 +58,7 @@ macro_rules! journeys {
     };
 }
 
+mod both;
 mod commits;
 mod from_git;
 mod instances;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod both;
 mod ignored;
 #[path = "../support/memory_cluster.rs"]
 mod memory_cluster;
@@ -24,7 +25,7 @@ use kubeferry::rules::{Candidate, Rules};
 use kubeferry::sync::act::act;
 use kubeferry::sync::base::Answer;
 use kubeferry::sync::directions::{Directions, Way};
-use kubeferry::sync::past::Past;
+use kubeferry::sync::past::{Apart, Past};
 use kubeferry::sync::plan::{Action, Plan};
 use kubeferry::sync::planner::{self, Identity, InCluster, InGit, Subject, Surroundings};
 use kubeferry::sync::spots::Fragment;
@@ -67,6 +68,9 @@ struct Scene {
     /// The file that fields are written to.
     values: Option<String>,
     answer: Option<Answer>,
+    /// What the manifest said when the fields were compared last, and what it does not tell.
+    then: Option<Value>,
+    apart: Vec<Apart>,
 }
 
 fn identity() -> Identity {
@@ -113,8 +117,17 @@ impl Scene {
         let kinds = [("", "ConfigMap"), ("", "Service"), ("apps", "Deployment"), ("example.com", "Widget")];
         let (group, name) = dice.pick(&kinds).unwrap();
         let id = ObjectId::new(GroupKind::new(group, name), "shop", "web");
-        let mut scene =
-            Self { rules: rules(&mut dice), cluster, text: None, patches: Vec::new(), values: None, answer: None, id };
+        let mut scene = Self {
+            rules: rules(&mut dice),
+            cluster,
+            text: None,
+            patches: Vec::new(),
+            values: None,
+            answer: None,
+            then: None,
+            apart: Vec::new(),
+            id,
+        };
         let object = new(&scene.id, &mut dice);
         for _ in 0..=dice.below(3) {
             let changes = |dice: &mut Dice, object: &Value| {
@@ -181,7 +194,7 @@ impl Scene {
                 .map_or(kubeferry::object::SchemaView::unknown(), |object| schema.view_of(object)),
             namespace_labels: None,
             deletes_wait: None,
-            past: Past::default(),
+            past: Past { manifest: self.then.as_ref(), apart: &self.apart, ..Past::default() },
             fought: &[],
             opted_out: false,
             autoscaled: &[],
@@ -227,6 +240,8 @@ impl Scene {
             let acted = acted.now_or_never().expect("the cluster in memory answers at once");
             assert_eq!(acted.error, None::<ClusterError>, "{plan:?}");
             self.answer = acted.answer.or(self.answer);
+            self.apart.retain(|old| !acted.apart.iter().any(|new| new.path == old.path));
+            self.apart.extend(acted.apart);
         }
         skipped
     }

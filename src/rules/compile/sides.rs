@@ -69,7 +69,7 @@ pub(super) fn sides(
 
 /// `prune: matching` takes what stands on one side only for deleted on the other.
 fn creates_and_removes(raw: &RawRule, rule: &[Step], sync_to: Direction, report: &mut Report) {
-    if !raw.prune.as_ref().is_some_and(|text| text.0 == "matching") {
+    if raw.prune.as_ref().is_none_or(|text| text.0 != "matching") {
         return;
     }
     let why = match sync_to {

@@ -207,6 +207,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         // An expression sees the whole object.
         let sees_status = |field: &Field| field.filter.is_status() || field.transform.is_some();
         self.live.with_status = self.rules.rules.iter().flat_map(|rule| &rule.fields).any(sees_status);
+        self.live.with_owners = self.rules.rules.iter().any(|rule| !rule.force_conflicts);
         let is_kept = |kind: &GroupKind| is_container(kind) || wanted.binary_search(kind).is_ok();
         self.live.keep_kinds(is_kept);
         self.unlisted.retain(|id| is_kept(id.group_kind()));

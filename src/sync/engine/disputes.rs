@@ -92,7 +92,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let released = self.pasts.release(releases);
         for id in released {
             tracing::info!(object = %id, "released");
-            self.queue.push(id);
+            self.release(&id);
         }
     }
 

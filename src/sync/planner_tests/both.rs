@@ -326,3 +326,36 @@ fn decision_14_a_manifest_that_somebody_removed_stays_away_until_the_object_chan
     let overwrite = Case::new(rule(&["git"])).theirs(base.clone()).agreed(&base);
     assert_eq!(overwrite.words(), ["write shop/ConfigMap/settings.yaml"]);
 }
+
+// --- forceConflicts ---
+
+#[test]
+fn what_another_manager_holds_is_left_to_it_where_nothing_is_forced() {
+    let manifest = config_map(json!({"a": "2", "b": "2"}));
+    let case = |sync_to: &str| {
+        let mut case = Case::new(rule(&[sync_to])).git(manifest.clone());
+        let mut live = live_by(&config_map(json!({"a": "1", "b": "1"})), MANAGER);
+        live["metadata"]["managedFields"].as_array_mut().unwrap().push(json!({
+            "manager": "flux", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:data": {"f:b": {}}}}));
+        case.live = Some(live);
+        case
+    };
+    assert_eq!(case("kubernetes").words(), ["apply [.data.a, .data.b]"]);
+    let careful = case("kubernetes forceConflicts: false");
+    assert_eq!(careful.words(), ["apply [.data.a]", "held"]);
+    assert_eq!(careful.applied()["data"], json!({"a": "2", "b": "1"}), "what we own of it is not given up");
+    let is_forced = |action: &Action| matches!(action, Action::Apply { force: true, .. });
+    assert!(!careful.plan().actions.iter().any(is_forced), "who comes in between is seen too");
+    assert!(reason(&careful).starts_with("flux holds another value"), "{}", reason(&careful));
+
+    // It lets go.
+    let mut free = careful;
+    free.live.as_mut().unwrap()["metadata"]["managedFields"].as_array_mut().unwrap().pop();
+    assert_eq!(free.words(), ["apply [.data.a, .data.b]"]);
+
+    // Nobody disagrees: several may own the same value.
+    let mut same = case("kubernetes forceConflicts: false");
+    same.manifest = Some(config_map(json!({"a": "1", "b": "1"})));
+    assert_eq!(same.words(), [] as [&str; 0]);
+}
