@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cluster::{FieldManager, StateMap, StateText};
 use crate::object::ObjectId;
 use crate::report::terminal::escape_line;
+use crate::sync::deletes::{HeldSet, SavedDeletes};
 use crate::sync::holds::{Hold, SavedHolds};
 use crate::sync::past::Undecided;
 use crate::sync::state;
@@ -58,10 +59,11 @@ pub(super) async fn read(options: &Options) -> anyhow::Result<(StateMap, StateTe
     Ok((map, kept))
 }
 
-/// Sets of deletes that are held, as the state has them.
-fn held_deletes(kept: &StateText) -> Vec<Value> {
-    let section = kept.sections.get(state::DELETES).and_then(|text| serde_json::from_str::<Value>(text).ok());
-    section.and_then(|section| section.get("held")?.as_array().cloned()).unwrap_or_default()
+/// Sets of deletes that are held and that nobody has let go.
+fn held_deletes(kept: &StateText) -> Vec<HeldSet> {
+    let text = kept.sections.get(state::DELETES);
+    let saved = text.and_then(|text| serde_json::from_str::<SavedDeletes>(text).ok()).unwrap_or_default();
+    saved.held.into_iter().filter(|set| set.approved_by.is_none()).collect()
 }
 
 fn as_json(hold: &Hold) -> Value {
@@ -93,9 +95,7 @@ pub(super) fn arguments(id: &ObjectId) -> String {
     format!("{kind} {namespace}{}", id.name())
 }
 
-fn shown_set(set: &Value) -> String {
-    let text = |key: &str| set.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), String::from));
-    let of = |key: &str| text(key).unwrap_or_default();
-    let line = format!("{} deletes in the {}: {}", of("count"), of("side"), of("reason"));
-    format!("{}\n  {}\n", escape_line(&line), escape_line(&format!("kubeferry approve {}", of("planId"))))
+fn shown_set(set: &HeldSet) -> String {
+    let line = format!("{} deletes in the {}: {}", set.count, set.side, set.reason);
+    format!("{}\n  kubeferry approve {}\n", escape_line(&line), escape_line(&set.plan_id))
 }

@@ -3,8 +3,6 @@
 
 use serde_json::Value;
 
-use crate::object::digest::Digest;
-use crate::object::fieldset::FieldSet;
 use crate::object::schema::{ListKind, SchemaView};
 use crate::object::stamps::Stamps;
 use crate::object::{FieldPath, PathElement, clean, compare, defaults};
@@ -13,7 +11,7 @@ use super::directions::Directions;
 use super::evidence::Evidence;
 use super::past::{Apart, Past, Then};
 use super::planner::Subject;
-use super::to_cluster::is_replicas;
+use super::to_cluster::{self, is_replicas};
 use super::to_git::{cleaned, is_fixed};
 
 /// One place of the object: what both sides have there, and what the manifest said when they last agreed.
@@ -62,8 +60,7 @@ impl<'a> Changes<'a> {
     pub fn new(subject: &'a Subject<'a>, live: &Value, seen: &Value, directions: &'a Directions<'a>) -> Self {
         let past = subject.past;
         let is_answer = past.manifest.zip(subject.answer).is_some_and(|(manifest, answer)| {
-            let fields = FieldSet::of(&clean::for_apply(manifest), subject.view);
-            Digest::of_value(&fields.project(live, subject.view)) == answer.live
+            to_cluster::answer(&to_cluster::whole(manifest, subject.id), live, subject.view) == answer
         });
         Self {
             subject,

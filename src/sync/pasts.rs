@@ -1,6 +1,6 @@
 //! Owns the memory of single fields, per object that a rule with `syncTo: both` or `gitEdits: hold` concerns: where the
-//! manifest stands that both sides last agreed on, which fields it does not tell of, and who releases what. Must never grow
-//! with objects whose sides are equal.
+//! manifest stands that both sides last agreed on, which fields it does not tell of, and who releases what. Must never hold
+//! a value; of objects whose sides are equal it holds nothing, but for two digests where the later change wins.
 
 use std::collections::{BTreeMap, BTreeSet};
 

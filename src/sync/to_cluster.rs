@@ -119,6 +119,16 @@ pub fn other_answer(object: &Value, live: &Value, view: SchemaView<'_>) -> Optio
     is_other.then(|| answer(object, live, view))
 }
 
+/// What is applied of a manifest all of whose fields go to the cluster.
+pub(super) fn whole(manifest: &Value, id: &ObjectId) -> Value {
+    let mut object = clean::for_apply(manifest);
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.shift_remove("finalizers");
+    }
+    identify(&mut object, manifest, id);
+    object
+}
+
 /// What we are to own: the manifest's fields that go to the cluster, and what a rule that takes no action now already
 /// owns, at its live value (left out, it would fall).
 fn to_apply(

