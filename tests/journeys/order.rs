@@ -11,9 +11,9 @@ use crate::ferry::until;
 use crate::world::World;
 
 journeys! {
-    a_fight_is_held_with_the_name_of_the_other, three_hundred_objects_in_sync_cost_a_new_process_nothing;
+    a_fight_is_held_with_the_name_of_the_other, objects_in_sync_cost_a_new_process_nothing;
     real only: everything_comes_in_one_push, a_dependent_waits_for_what_it_depends_on,
-    an_immutable_field_is_named_and_the_object_made_anew_only_on_request, replicas_never_fall_while_they_change_direction
+    an_immutable_field_is_named_or_the_object_made_anew, replicas_never_fall_while_they_change_direction
 }
 
 const RULES: &str = "
@@ -152,7 +152,7 @@ async fn a_dependent_waits_for_what_it_depends_on(world: &World) {
     ferry.until_status("agreement", |page| page.objects.list.is_empty().then_some(())).await;
 }
 
-async fn an_immutable_field_is_named_and_the_object_made_anew_only_on_request(world: &World) {
+async fn an_immutable_field_is_named_or_the_object_made_anew(world: &World) {
     let before = deployment("web", 0, "");
     let after = before.replace("matchLabels: {app: web}", "matchLabels: {tier: front}");
     world.commit("web.yaml", &before);
@@ -263,7 +263,7 @@ rules:
     until("the file", || async { world.file("web.yaml")?.contains("replicas: 13").then_some(()) }).await;
 }
 
-async fn three_hundred_objects_in_sync_cost_a_new_process_nothing(world: &World) {
+async fn objects_in_sync_cost_a_new_process_nothing(world: &World) {
     let map = |name: &str, number: usize| {
         format!(
             "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}-{number}, namespace: NAMESPACE}}\ndata: {{a: '{number}'}}\n"
