@@ -215,6 +215,26 @@ fn ask(plan: &mut Plan, asked: &Asked<'_>, guards: &[(Guard, Check)], side: Side
     false
 }
 
+/// Whether the delete would go if this guard were not there: it alone keeps the object.
+#[cfg(test)]
+pub(super) fn is_kept_by_alone(guard: Guard, subject: &Subject<'_>, rule: &Rule, identity: &Identity) -> bool {
+    let (object, guards): (&Value, &[(Guard, Check)]) = match (subject.live, subject.git) {
+        (InCluster::Present(live), _) => (live, &TO_CLUSTER),
+        (_, super::planner::InGit::Present(manifest)) => (manifest, &TO_GIT),
+        _ => return false,
+    };
+    let asked = Asked { subject, object, rule, identity: Some(identity) };
+    let others = guards.iter().filter(|(other, _)| *other != guard);
+    guards.len() > others.clone().count() && others.into_iter().all(|(_, check)| check(&asked).is_none())
+}
+
+/// Every guard of one object, on either side.
+#[cfg(test)]
+pub(super) fn all() -> std::collections::BTreeSet<(Side, Guard)> {
+    let cluster = TO_CLUSTER.iter().map(|(guard, _)| (Side::Cluster, *guard));
+    cluster.chain(TO_GIT.iter().map(|(guard, _)| (Side::Git, *guard))).collect()
+}
+
 impl Asked<'_> {
     fn has_no_base(&self) -> bool {
         self.subject.base.is_none() && self.rule.prune != Prune::Matching

@@ -175,6 +175,14 @@ impl Case {
     }
 
     fn plan_as(&self, identity: &Identity) -> Plan {
+        self.with_subject(|subject| {
+            let plan = plan(subject, &self.rules, identity);
+            assert_eq!(plan, super::plan(subject, &self.rules, identity), "planning is deterministic");
+            plan
+        })
+    }
+
+    fn with_subject<T>(&self, take: impl FnOnce(&Subject<'_>) -> T) -> T {
         let object = self.manifest.as_ref().or(self.live.as_ref());
         let fallback = config_map(json!({}));
         let id = ObjectId::of(object.unwrap_or(&fallback)).unwrap();
@@ -204,9 +212,7 @@ impl Case {
             autoscaled: &[],
             around: Surroundings { fragments: &self.fragments, files: Some(&self.files), tree: Some(&self.tree) },
         };
-        let plan = plan(&subject, &self.rules, identity);
-        assert_eq!(plan, super::plan(&subject, &self.rules, identity), "planning is deterministic");
-        plan
+        take(&subject)
     }
 
     /// The plan in words: one for each action, then one for each note.

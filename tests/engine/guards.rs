@@ -490,7 +490,8 @@ fn a_month_of_snapshot_rotation_runs_unattended() {
         world.assert_in_sync();
         let kept = usize::try_from(hour.min(23) + 1).unwrap() * 12;
         assert_eq!(world.git.paths().len(), kept + 1, "hour {hour}");
-        world.pass(3_480);
+        // Nothing happens until the next hour.
+        world.clock.set(world.now() + std::time::Duration::from_secs(3_480));
     }
     assert_eq!(held(&world), []);
 }

@@ -60,6 +60,7 @@ macro_rules! journeys {
 
 mod both;
 mod commits;
+mod deleting;
 mod from_git;
 mod instances;
 mod mishaps;

@@ -296,8 +296,7 @@ impl MemoryCluster {
     /// Changes the state as somebody else does, or takes it away.
     pub fn keep(&self, change: impl FnOnce(Option<StateText>) -> Option<StateText>) {
         let mut state = self.state();
-        let kept = state.kept.take();
-        let changed = change(kept);
+        let changed = change(state.kept.clone());
         state.keep(changed);
     }
 

@@ -48,7 +48,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let is_live = shown.is_some() || self.live.get(&id).is_some();
         if matches!(found, Found::Absent) && !is_live {
             // It agreed before this process began, and a list that was not read to its end may still show it.
-            if self.live.watched(id.group_kind()) != Some(&Watched::Synced) && self.bases.get(&id).is_some() {
+            let has_past = self.bases.get(&id).is_some() || self.deletes.set_of(Side::Cluster, &id).is_some();
+            if self.live.watched(id.group_kind()) != Some(&Watched::Synced) && has_past {
                 self.unlisted.insert(id);
                 return;
             }

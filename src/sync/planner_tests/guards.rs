@@ -1,7 +1,7 @@
 //! The guards before deletes, one by one: each case differs from one that deletes in what its guard looks at, and no more.
 
 use super::*;
-use crate::sync::guards::Guard;
+use crate::sync::guards::{self, Guard};
 
 fn settings() -> Value {
     config_map(json!({"a": "1"}))
@@ -28,7 +28,15 @@ fn refused(case: &Case) -> (Option<Guard>, Verb) {
     let [note] = plan.notes.as_slice() else { panic!("{plan:?}") };
     let guard = plan.refused.expect("a guard");
     assert!(note.reason.ends_with(&format!("(guard {})", guard.name())), "{}", note.reason);
+    // Without this guard nothing else would keep it.
+    let rule = &case.rules.rules[0];
+    let is_alone = case.with_subject(|subject| guards::is_kept_by_alone(guard, subject, rule, &identity()));
+    assert!(is_alone, "{guard} is not what keeps it alone: {}", note.reason);
     (plan.refused, note.verb)
+}
+
+fn of_side(side: Side) -> std::collections::BTreeSet<Guard> {
+    guards::all().into_iter().filter(|(of, _)| *of == side).map(|(_, guard)| guard).collect()
 }
 
 fn with(mut case: Case, pointer: &str, value: Value) -> Case {
@@ -49,6 +57,7 @@ fn without_a_guard_in_the_way_both_sides_delete() {
 
 #[test]
 fn guards_of_the_cluster_each_keep_their_object() {
+    let mut seen = std::collections::BTreeSet::new();
     let never = Case::new(rule(&["kubernetes prune: never"])).ours(settings()).agreed(&settings());
     let annotations = json!({"kubeferry.io/prune": "disabled"});
     let in_namespace = |name: &str| {
@@ -87,13 +96,16 @@ fn guards_of_the_cluster_each_keep_their_object() {
         (waiting(Guard::WatchOfDefinitions), Guard::WatchOfDefinitions, Verb::Pending),
     ] {
         assert_eq!(refused(&case), (Some(guard), verb));
+        seen.insert(guard);
     }
+    assert_eq!(seen, of_side(Side::Cluster), "each guard has its case");
     // Objects in `default` are people's.
     assert_eq!(in_namespace("default").words(), ["delete"]);
 }
 
 #[test]
 fn guards_of_git_each_keep_their_manifest() {
+    let mut seen = std::collections::BTreeSet::from([Guard::Content]);
     let never = Case::new(rule(&["git prune: never"])).git(settings()).gone().agreed(&settings());
     let mut annotated = settings();
     annotated["metadata"]["annotations"] = json!({"kubeferry.io/prune": "disabled"});
@@ -121,7 +133,9 @@ fn guards_of_git_each_keep_their_manifest() {
         (unseen, Guard::Delay, Verb::Pending),
     ] {
         assert_eq!(refused(&case), (Some(guard), verb));
+        seen.insert(guard);
     }
+    assert_eq!(seen, of_side(Side::Git), "each guard has its case");
 }
 
 // Decision 22: what it holds goes first.

@@ -1,0 +1,133 @@
+//! Mishaps in which a tool that deletes could wipe everything: nothing goes, it is said why, and a person lets it go.
+
+use crate::ferry::{Ferry, until};
+use crate::world::World;
+
+journeys! {
+    an_emptied_repository_deletes_nothing_unless_approved,
+    another_folder_deletes_nothing,
+    ; real only:
+    a_namespace_goes_after_what_it_holds,
+}
+
+const TO_CLUSTER: &str = "
+rules:
+- name: all
+  namespaces: [NAMESPACE]
+  resources: [configmaps]
+  syncTo: kubernetes
+";
+
+fn config_map(name: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: NAMESPACE\ndata:\n  key: value\n")
+}
+
+async fn until_state(ferry: &Ferry, object: &str, state: &str) -> String {
+    ferry
+        .until_status(&format!("{object} to be {state}"), |page| {
+            let line = page.objects.list.iter().find(|line| line.object.ends_with(object))?;
+            (line.state.to_string() == state).then(|| line.reason.clone())
+        })
+        .await
+}
+
+async fn an_emptied_repository_deletes_nothing_unless_approved(world: &World) {
+    for name in ["one", "two", "three"] {
+        world.commit(&format!("{name}.yaml"), &config_map(name));
+    }
+    world.commit("README.md", "Shop\n");
+    let ferry = world.ferry(TO_CLUSTER).await;
+    for name in ["one", "two", "three"] {
+        world.until_live("ConfigMap", name, "/data/key", "value").await;
+    }
+    world.repo.commit("main", "Oops", &[("one.yaml", None), ("two.yaml", None), ("three.yaml", None)]);
+    let reason = until_state(&ferry, "/one", "held").await;
+    assert!(reason.contains("would leave rule all without any object") && reason.contains("(guard limit)"), "{reason}");
+    let (_, rest) = reason.split_once("`kubeferry approve ").unwrap();
+    let plan = rest.split_once('`').unwrap().0.to_owned();
+    assert!(ferry.log().contains(&plan));
+
+    // Another process sees the same plan, and lets nothing go that is not held.
+    let (code, out, _) = world.command().output(&["diff"]).await;
+    assert!(code == 1 && out.contains(&plan), "{code} {out}");
+    until("the plan to be kept", || async {
+        let (code, out, _) = world.command().output(&["approve"]).await;
+        (code == 0 && out.contains(&format!("plan {plan}: 3 deletes in cluster")) && out.contains("/two")).then_some(())
+    })
+    .await;
+    let (code, _, err) = world.command().output(&["approve", "0123456789ab"]).await;
+    assert!(code == 2 && err.contains("no plan 0123456789ab is held") && err.contains(&plan), "{code} {err}");
+    for name in ["one", "two", "three"] {
+        assert!(world.kubectl.get("ConfigMap", name).await.is_some(), "{name}");
+    }
+
+    let (code, out, err) = world.command().output(&["approve", &plan, "--by", "ann"]).await;
+    assert!(code == 0 && out.contains("approved: plan"), "{code} {out} {err}");
+    for name in ["one", "two", "three"] {
+        world.until_gone("ConfigMap", name).await;
+    }
+    ferry.until_status("peace", |page| page.objects.list.is_empty().then_some(())).await;
+    assert!(ferry.log().contains("ann"));
+}
+
+async fn another_folder_deletes_nothing(world: &World) {
+    world.commit("prod/one.yaml", &config_map("one"));
+    world.commit("prod/two.yaml", &config_map("two"));
+    world.commit("lab/README.md", "Nothing yet\n");
+    let ferry = world.ferry(&format!("gitPath: prod\n{TO_CLUSTER}")).await;
+    world.until_live("ConfigMap", "two", "/data/key", "value").await;
+    ferry.until_status("peace", |page| page.objects.list.is_empty().then_some(())).await;
+    // While it runs, and for the next process.
+    world.rules(&format!("gitPath: lab\n{TO_CLUSTER}"));
+    let reason = until_state(&ferry, "/one", "not-ours").await;
+    assert!(reason.contains("(guard base)"), "{reason}");
+    assert_eq!(ferry.terminate().await, Some(0));
+    let ferry = world.ferry(&format!("gitPath: lab\n{TO_CLUSTER}")).await;
+    until_state(&ferry, "/two", "not-ours").await;
+    for name in ["one", "two"] {
+        assert!(world.kubectl.get("ConfigMap", name).await.is_some(), "{name}");
+    }
+}
+
+/// To let a Namespace go one must be able to see that it is empty.
+const ROLES: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: namespaces}
+rules:
+- apiGroups: ['*']
+  resources: ['*']
+  verbs: [get, list]
+- apiGroups: ['', example.org]
+  resources: [namespaces, configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+";
+
+async fn a_namespace_goes_after_what_it_holds(world: &World) {
+    world.role(ROLES).await;
+    let inner = world.text("NAMESPACE-inner");
+    let space = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {inner}\n  labels:\n    team: lab\n");
+    let inside = config_map("inside").replace("NAMESPACE", &inner);
+    world.commit("space.yaml", &space);
+    world.commit("inside.yaml", &inside);
+    world.commit("README.md", "Lab\n");
+    let rules = "
+rules:
+- {name: spaces, resources: [namespaces], names: [NAMESPACE-inner], syncTo: kubernetes}
+- {name: inner, resources: [configmaps], namespaces: [NAMESPACE-inner], excludeLabels: captured, syncTo: kubernetes}
+- {name: captured, resources: [configmaps], namespaces: [NAMESPACE], labels: captured, syncTo: git}
+";
+    let ferry = world.ferry(rules).await;
+    until("the inner namespace", || async { world.kubectl.get("Namespace", &inner).await }).await;
+    ferry.until_status("peace", |page| page.objects.list.is_empty().then_some(())).await;
+    world.repo.commit("main", "Close the lab", &[("space.yaml", None), ("inside.yaml", None)]);
+    until("the end of the inner namespace", || async {
+        let left = world.kubectl.get("Namespace", &inner).await;
+        left.is_none_or(|left| left["metadata"]["deletionTimestamp"].is_string()).then_some(())
+    })
+    .await;
+    let deleted: Vec<String> =
+        ferry.log().lines().filter(|line| line.contains(" deleted ")).map(str::to_owned).collect();
+    let at = |part: &str| deleted.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{deleted:?}"));
+    assert!(at("/inside") < at(&format!("Namespace {inner}")), "{deleted:?}");
+}
