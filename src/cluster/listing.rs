@@ -45,8 +45,12 @@ pub(super) async fn list(
     let next = page.next.as_ref().map(|next| format!("&continue={}", encoded(next))).unwrap_or_default();
     let call = Call::get(format!("{path}?limit={}{next}", page.limit)).accepting(METADATA);
     let list: Value = connection.json(&call.with_texts(Texts::of(&kind.group_kind))).await?;
-    let items = list.get("items").and_then(Value::as_array);
-    let items = items.ok_or_else(|| ClusterError::Other(format!("the list of {} could not be read", kind.plural)))?;
+    let items = match list.get("items") {
+        Some(Value::Array(items)) => items.as_slice(),
+        // So the server spells an empty list of some kinds.
+        Some(Value::Null) => &[],
+        _ => return Err(ClusterError::Other(format!("the list of {} could not be read", kind.plural))),
+    };
     let next = list.pointer("/metadata/continue").and_then(Value::as_str).filter(|next| !next.is_empty());
     Ok(Listed {
         metadata: items.iter().map(|item| item.get("metadata").cloned().unwrap_or_default()).collect(),
