@@ -188,7 +188,16 @@ impl World {
 
     /// The same with another rules file.
     pub fn command_with(&self, rules: &Path) -> CommandLine {
-        let paths = [rules, &self.kubeconfig].map(|path| path.to_str().unwrap().to_owned());
+        self.command_of(rules, &self.kubeconfig)
+    }
+
+    /// The same with another way to the API server.
+    pub fn command_through(&self, kubeconfig: &Path) -> CommandLine {
+        self.command_of(&self.folder().join("config.yaml"), kubeconfig)
+    }
+
+    fn command_of(&self, rules: &Path, kubeconfig: &Path) -> CommandLine {
+        let paths = [rules, kubeconfig].map(|path| path.to_str().unwrap().to_owned());
         let [rules, kubeconfig] = paths;
         let words = ["-f", &rules, "--kubeconfig", &kubeconfig, "--namespace", &self.home, "--name", &self.namespace];
         let mut arguments: Vec<String> = words.map(ToOwned::to_owned).into();

@@ -1,0 +1,94 @@
+//! The API server is away, falls silent, or ends every watch, for all or for the leader alone.
+
+use std::time::Duration;
+
+use kubeferry::report::status::Role;
+
+use crate::ferry::{CommandLine, Ferry};
+use crate::proxy::{Proxy, Weather};
+use crate::world::World;
+use crate::{config_map, edit_live, prepare, until_applied, until_trouble, until_well, until_written};
+
+/// A world whose API server is behind a proxy for kubeferry, though not for people, and the command line that leads there.
+async fn behind_a_proxy(name: &str) -> (World, Proxy, CommandLine) {
+    let world = World::real(name).await;
+    prepare(&world).await;
+    let kubeconfig = std::fs::read_to_string(world.kubeconfig()).unwrap();
+    let server = kubeconfig.split_once("https://").unwrap().1.split('"').next().unwrap().to_owned();
+    let proxy = Proxy::to(server.parse().unwrap()).await;
+    let path = world.folder().join("through-the-proxy");
+    std::fs::write(&path, kubeconfig.replace(&server, &proxy.address().to_string())).unwrap();
+    let command = world.command_through(&path);
+    (world, proxy, command)
+}
+
+async fn until_role(ferry: &Ferry, role: Role) {
+    ferry.until_status(&format!("{role:?}"), |page| (page.leader.role == role).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+async fn an_api_server_that_was_away_finds_everything_done_soon_after() {
+    let (world, proxy, command) = behind_a_proxy("api_away").await;
+    let ferry = command.run(&[]).await;
+    ferry.ready().await;
+    until_applied(&world, "a").await;
+    for (round, weather) in [Weather::Refuses, Weather::Silent].into_iter().enumerate() {
+        proxy.set(weather);
+        let message = until_trouble(&ferry, "cluster").await;
+        assert!(message.contains("the API server does not answer"), "{message}");
+        until_role(&ferry, Role::Standby).await;
+        let value = format!("round-{round}");
+        edit_live(&world, "live", &value).await;
+        edit_live(&world, "declared", "drift").await;
+        world.commit("declared.yaml", &config_map("declared", &value));
+        proxy.set(Weather::Clear);
+        until_written(&world, &value).await;
+        until_applied(&world, &value).await;
+        until_well(&ferry).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+async fn watches_that_end_again_and_again_lose_no_event() {
+    let (world, proxy, command) = behind_a_proxy("watch_storm").await;
+    let ferry = command.run(&[]).await;
+    ferry.ready().await;
+    for round in 0..40 {
+        edit_live(&world, "live", &format!("round-{round}")).await;
+        proxy.cut();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        edit_live(&world, "declared", &format!("drift-{round}")).await;
+    }
+    until_written(&world, "round-39").await;
+    until_applied(&world, "a").await;
+    until_well(&ferry).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+async fn a_leader_that_is_cut_off_stands_by_while_another_leads_and_does_not_come_back_by_itself() {
+    let (world, proxy, command) = behind_a_proxy("leader_cut_off").await;
+    let first = command.run(&[]).await;
+    first.ready().await;
+    until_role(&first, Role::Leader).await;
+    let second = world.command().run(&[]).await;
+    second.ready().await;
+    proxy.set(Weather::Silent);
+    edit_live(&world, "live", "b").await;
+    world.commit("declared.yaml", &config_map("declared", "b"));
+    until_role(&second, Role::Leader).await;
+    until_written(&world, "b").await;
+    until_applied(&world, "b").await;
+    until_role(&first, Role::Standby).await;
+    let counters = first.status().await.counters;
+    proxy.set(Weather::Clear);
+    until_well(&first).await;
+    edit_live(&world, "live", "c").await;
+    until_written(&world, "c").await;
+    until_role(&first, Role::Standby).await;
+    assert_eq!(first.status().await.counters, counters, "one writes");
+    let ours = world.log().into_iter().filter(|entry| entry.name != "Ada").count();
+    assert_eq!(ours, 2, "{:?}", world.log());
+}
