@@ -9,6 +9,7 @@ use crate::object::schema::{ListKind, SchemaView};
 use crate::object::{FieldPath, PathElement, Scalar, clean, compare, defaults};
 use crate::rules::{Conflict, Direction, GitEdits, Rule};
 
+use super::autoscalers;
 use super::changes::{Change, Changes, Lists, Sides, elements};
 use super::directions::{Directions, Way};
 use super::existence::is_withheld_secret;
@@ -229,7 +230,7 @@ impl Walk<'_> {
                 if change == Change::Both {
                     self.out.overruled.push(told);
                 }
-                if sides.git.is_none() && is_replicas(path, self.subject) {
+                if sides.git.is_none() && (is_replicas(path, self.subject) || autoscalers::writes(path, self.subject)) {
                     // It is given up, and keeps its value.
                     return self.remember_as_it_is(sides, path);
                 }
