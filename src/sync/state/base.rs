@@ -145,6 +145,19 @@ impl SavedBase {
         self
     }
 
+    /// The same with the Namespaces and definitions of what was kept before, as far as none of them is known anew: the process
+    /// may end again before it has listed them.
+    #[must_use]
+    pub fn with_containers_of(mut self, past: &Self) -> Self {
+        for (name, uid) in &past.namespaces {
+            self.namespaces.entry(name.clone()).or_insert_with(|| uid.clone());
+        }
+        for (kind, uid) in &past.definitions {
+            self.definitions.entry(kind.clone()).or_insert_with(|| uid.clone());
+        }
+        self
+    }
+
     /// The same with a removal that is about to be pushed.
     #[must_use]
     pub fn removing(mut self, removing: Option<&Removing>) -> Self {
