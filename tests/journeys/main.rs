@@ -62,6 +62,7 @@ mod both;
 mod commits;
 mod deleting;
 mod from_git;
+mod hostile;
 mod instances;
 mod mishaps;
 mod order;
