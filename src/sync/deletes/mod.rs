@@ -115,7 +115,7 @@ impl Deletes {
         match self.admit(wanted, &rest, now) {
             Ok(()) => verdict.go.extend(rest.into_iter().map(|id| (id, false))),
             Err(reason) => {
-                let shown = self.hold(Why::Limit, wanted.side, &wanted.rule.name, rest.clone(), reason, now).shown();
+                let shown = self.hold(Why::Limit, wanted.side, &wanted.rule.name, rest.clone(), reason, now);
                 verdict.held.extend(rest.into_iter().map(|id| (id, shown.clone())));
             }
         }
@@ -176,7 +176,7 @@ impl Deletes {
         Ok(())
     }
 
-    /// Holds deletes as one set. What is held already stays in its set; the others make up a new one.
+    /// Holds deletes as one set, unless they are that set already. Answers why they are held and what lets them go.
     pub fn hold(
         &mut self,
         why: Why,
@@ -185,18 +185,19 @@ impl Deletes {
         objects: BTreeSet<ObjectId>,
         reason: String,
         now: Timestamp,
-    ) -> &HeldSet {
+    ) -> String {
         let plan_id = plan_id(side, &objects);
         // The set is the same although the reason may be put in other words by now.
-        if let Some(at) = self.sets.iter().position(|set| set.plan_id == plan_id && set.side == side) {
-            #[allow(clippy::indexing_slicing)] // Found just before.
-            return &self.sets[at];
+        if let Some(set) = self.sets.iter().find(|set| set.plan_id == plan_id && set.side == side) {
+            return set.shown();
         }
         let (count, rule) = (objects.len(), rule.to_owned());
         let set = HeldSet { plan_id, side, rule, why, reason, since: now, approved_by: None, count, objects };
         tracing::warn!(plan = set.plan_id, side = side.as_str(), count, reason = set.reason, "deletes are held");
         self.revision += 1;
-        self.sets.push_mut(set)
+        let shown = set.shown();
+        self.sets.push(set);
+        shown
     }
 
     /// The held set that an object is in.

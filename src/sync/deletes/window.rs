@@ -22,7 +22,6 @@ struct Minute {
     size: usize,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // The signature is serde's.
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }

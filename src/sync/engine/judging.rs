@@ -139,7 +139,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if new.is_empty() {
             return;
         }
-        let shown = self.deletes.hold(why, side, &name, new.clone(), reason.to_owned(), now).shown();
+        let shown = self.deletes.hold(why, side, &name, new.clone(), reason.to_owned(), now);
         new.iter().for_each(|id| self.leave(id, side, Verb::Held, rule, shown.clone()));
     }
 
