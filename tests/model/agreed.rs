@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::hands::Manifest;
 use super::memory_cluster::{at, text};
 use super::objects::leaves;
-use super::rules::{Rule, To, Way, way};
+use super::rules::{Rule, Way, way};
 
 /// What agreed, by the UIDs of the live objects.
 #[derive(Clone, Debug, Default)]
@@ -36,15 +36,26 @@ impl Agreed {
         for manifest in manifests {
             let Some(live) = live.get(&manifest.id) else { continue };
             let key = (manifest.id.clone(), text(live, "/metadata/uid").to_owned());
-            if !self.0.contains(&key) && differs(rules, &manifest.id, &manifest.value, live).is_none() {
+            if !self.0.contains(&key) && differs(rules, &manifest.id, &manifest.value, live, is_carried).is_none() {
                 self.0.insert(key);
             }
         }
     }
 }
 
-/// A field of the manifest that a rule carries and that is not the same live.
-pub fn differs(rules: &[Rule], id: &ObjectId, manifest: &Value, live: &Value) -> Option<String> {
+/// Whether a field goes either way.
+pub fn is_carried(way: Way) -> bool {
+    way.applies() || way.writes()
+}
+
+/// A field of the manifest that is not the same live, of those that go one of these ways.
+pub fn differs(
+    rules: &[Rule],
+    id: &ObjectId,
+    manifest: &Value,
+    live: &Value,
+    counts: impl Fn(Way) -> bool,
+) -> Option<String> {
     let schema = Schema::builtin();
     let view = schema.view_of(manifest);
     for path in leaves(manifest) {
@@ -55,7 +66,7 @@ pub fn differs(rules: &[Rule], id: &ObjectId, manifest: &Value, live: &Value) ->
             (Some(wanted), Some(there)) => compare::same(wanted, there, at(view, &path)),
             _ => false,
         };
-        if !same && matches!(way(rules, id, &path), Way::To(To::Cluster | To::Git)) {
+        if !same && counts(way(rules, id, &path)) {
             return Some(format!("{path}: {wanted:?} in Git, {there:?} live"));
         }
     }

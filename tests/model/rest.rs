@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::agreed::differs;
 use super::hands::{self, Manifest};
-use super::memory_cluster::text;
-use super::rules::{To, Way, existence, names, way};
+use super::memory_cluster::{content, text};
+use super::rules::{Conflict, To, Way, existence, names, way};
 use super::run::{Run, namespace};
 use super::slots;
 use super::world::MANAGER;
@@ -19,6 +19,8 @@ use super::world::MANAGER;
 pub struct Checkpoint {
     live: BTreeMap<ObjectId, String>,
     manifests: BTreeSet<ObjectId>,
+    /// What both sides said.
+    values: BTreeMap<ObjectId, (Option<Value>, Option<Value>)>,
     /// Objects of which it tells nothing more.
     pub loose: BTreeSet<ObjectId>,
 }
@@ -53,6 +55,13 @@ pub fn look(run: &Run) -> Checkpoint {
     let checkpoint = Checkpoint {
         live: live.iter().map(uid).collect(),
         manifests: manifests.iter().map(|manifest| manifest.id.clone()).collect(),
+        values: slots::objects()
+            .map(|id| {
+                let manifest = manifests.iter().find(|manifest| manifest.id == id).map(|found| found.value.clone());
+                let live = live.get(&id).map(content);
+                (id, (manifest, live))
+            })
+            .collect(),
         loose: BTreeSet::new(),
     };
     if let Some(before) = &run.checkpoint {
@@ -74,6 +83,9 @@ fn exists(run: &Run, id: &ObjectId, manifest: Option<&Manifest>, live: Option<&V
             let has_writer = managed::entries(live).iter().any(|entry| entry.manager.name != MANAGER);
             assert!(!has_writer, "{id} has no manifest: {}\n{live}", said(run, id));
         }
+        (Way::To(To::Both(_)), Some(_), None) | (Way::To(To::Both(_)), None, Some(_)) => {
+            assert!(!housed || !run.world.said(id).is_empty(), "{id} is on one side only, and nobody says why");
+        }
         _ => {}
     }
 }
@@ -81,7 +93,8 @@ fn exists(run: &Run, id: &ObjectId, manifest: Option<&Manifest>, live: Option<&V
 /// What stands on the deciding side stands on the other.
 fn fields(run: &Run, id: &ObjectId, manifest: &Value, live: &Value) {
     let told = || format!("{}\n{manifest}\n{live}", said(run, id));
-    if let Some(difference) = differs(&run.rules, id, manifest, live).filter(|_| !is_unset(run, id, manifest, live)) {
+    let one_way = |way: Way| matches!(way, Way::To(To::Cluster | To::Git));
+    if let Some(difference) = differs(&run.rules, id, manifest, live, one_way) {
         panic!("{id} differs: {difference}: {}", told());
     }
     let schema = Schema::builtin();
@@ -110,18 +123,28 @@ fn fields(run: &Run, id: &ObjectId, manifest: &Value, live: &Value) {
     }
 }
 
-/// Whether all that differs is what the API server fills in by itself.
-fn is_unset(_run: &Run, _id: &ObjectId, _manifest: &Value, _live: &Value) -> bool {
-    false
-}
-
 /// What was deleted on the deciding side is gone from the other.
 fn followed(run: &Run, before: &Checkpoint, now: &Checkpoint) {
-    for (id, uid) in &before.live {
+    for (id, uid) in before.live.iter().filter(|(id, _)| before.values.contains_key(*id)) {
         if !before.manifests.contains(id) || before.loose.contains(id) {
             continue;
         }
+        let (then, is) = (&before.values[id], &now.values[id]);
+        if let Some(uid_now) = now.live.get(id)
+            && uid_now == uid
+            && now.manifests.contains(id)
+        {
+            merged(run, id, then, is);
+        }
         match existence(&run.rules, id) {
+            Way::To(To::Both(_)) if is.0.is_none() && is.1 == then.1 && now.live.get(id) == Some(uid) => {
+                let live = run.world.cluster.object(id).unwrap();
+                let owned = own_fields(&live, MANAGER).is_some_and(|own| !own.is_empty());
+                assert!(!owned, "{id} left Git, was not changed and is still live: {}", said(run, id));
+            }
+            Way::To(To::Both(_)) if is.1.is_none() && is.0 == then.0 => {
+                panic!("{id} is gone from the cluster, was not changed and is still in Git: {}", said(run, id));
+            }
             Way::To(To::Cluster) if !now.manifests.contains(id) && now.live.get(id) == Some(uid) => {
                 let live = run.world.cluster.object(id).unwrap();
                 let owned = own_fields(&live, MANAGER).is_some_and(|own| !own.is_empty());
@@ -132,5 +155,30 @@ fn followed(run: &Run, before: &Checkpoint, now: &Checkpoint) {
             }
             _ => {}
         }
+    }
+}
+
+/// A field that either side may change, and that one side changed, is the same on both now; one that both changed is held or
+/// decided.
+fn merged(run: &Run, id: &ObjectId, then: &(Option<Value>, Option<Value>), now: &(Option<Value>, Option<Value>)) {
+    let schema = Schema::builtin();
+    let get = |side: &Option<Value>, path: &FieldPath| {
+        let object = side.as_ref()?;
+        compare::get(object, path, schema.view_of(object)).cloned()
+    };
+    for path in slots::slots(id) {
+        let Way::To(To::Both(conflict)) = way(&run.rules, id, &path) else { continue };
+        let (git, live) = (get(&now.0, &path), get(&now.1, &path));
+        let (git_then, live_then) = (get(&then.0, &path), get(&then.1, &path));
+        // Left out, the replicas are what somebody scaled them to.
+        let is_replicas = path == FieldPath::fields(["spec", "replicas"]) && (git.is_none() || git_then.is_none());
+        if git == live || git_then != live_then || is_replicas {
+            continue;
+        }
+        let told = || format!("{id} {path} was {git_then:?}, is {git:?} in Git and {live:?} live: {}", said(run, id));
+        let (in_git, in_cluster) = (git != git_then, live != live_then);
+        assert!(in_git && in_cluster, "a change on one side does not arrive: {}", told());
+        assert!(conflict == Conflict::Neither, "a conflict is not decided: {}", told());
+        assert!(!run.world.said(id).is_empty(), "a conflict is not told: {}", told());
     }
 }

@@ -11,7 +11,17 @@ use proptest::sample::{select, subsequence};
 pub enum To {
     Cluster,
     Git,
+    /// Whichever side changed since both agreed; where both did, this decides.
+    Both(Conflict),
     Observe,
+}
+
+/// Which side wins where both changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    Neither,
+    Git,
+    Cluster,
 }
 
 /// One rule.
@@ -50,9 +60,18 @@ const FILTERS: [(&str, &[&str]); 8] = [
     ("/spec/list", &["spec", "list"]),
 ];
 
+/// How often a rule lets either side change what it covers.
+const EITHER: u32 = 0;
+
 /// A few rules; the first that covers a field decides.
 pub fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    let to = prop_oneof![4 => Just(To::Cluster), 4 => Just(To::Git), 1 => Just(To::Observe)];
+    let conflict = || select(&[Conflict::Neither, Conflict::Neither, Conflict::Git, Conflict::Cluster][..]);
+    let to = prop_oneof![
+        4 => Just(To::Cluster),
+        4 => Just(To::Git),
+        EITHER => conflict().prop_map(To::Both),
+        1 => Just(To::Observe),
+    ];
     let plurals = subsequence(PLURALS.map(|(plural, _)| plural).to_vec(), 1..=4);
     let namespaces = subsequence(vec!["shop", "lab"], 1..=2);
     let filter = prop_oneof![1 => Just(None), 1 => select(&FILTERS[..]).prop_map(|(text, _)| Some(text))];
@@ -60,7 +79,8 @@ pub fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let rule =
         rule.prop_map(|(plurals, namespaces, filter, to, suspend)| Rule { plurals, namespaces, filter, to, suspend });
     // The last decides over everything: else most objects would have no rule.
-    let rest = prop_oneof![Just(To::Cluster), Just(To::Git)].prop_map(|to| Rule {
+    let rest = prop_oneof![2 => Just(To::Cluster), 2 => Just(To::Git), EITHER => conflict().prop_map(To::Both)];
+    let rest = rest.prop_map(|to| Rule {
         plurals: PLURALS.map(|(plural, _)| plural).to_vec(),
         namespaces: vec!["shop", "lab"],
         filter: None,
@@ -80,6 +100,9 @@ pub fn text(rules: &[Rule]) -> String {
         let to = match rule.to {
             To::Cluster => "kubernetes",
             To::Git => "git",
+            To::Both(Conflict::Neither) => "both, conflict: hold",
+            To::Both(Conflict::Git) => "both, conflict: git",
+            To::Both(Conflict::Cluster) => "both, conflict: cluster",
             To::Observe => "observe",
         };
         write!(text, "- {{name: r{index}, resources: [{}], ", rule.plurals.join(", ")).unwrap();
@@ -108,6 +131,18 @@ impl Rule {
 
     fn way(&self) -> Way {
         if self.suspend { Way::Idle } else { Way::To(self.to) }
+    }
+}
+
+impl Way {
+    /// Whether what Git says may reach the cluster.
+    pub fn applies(self) -> bool {
+        matches!(self, Self::To(To::Cluster | To::Both(_)))
+    }
+
+    /// Whether what the cluster says may reach Git.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::To(To::Git | To::Both(_)))
     }
 }
 
