@@ -1,7 +1,7 @@
 //! Owns what is known of the cluster between events: per object a UID, a version and a digest, and why it is not ready;
 //! per kind how far its watch has come. Must never keep an object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -272,14 +272,28 @@ impl LiveTable {
         self.definitions.get(kind)
     }
 
-    /// Every Namespace that is live, with its UID.
+    /// Every Namespace that is live, with its UID, unless it is another one than that in which a missing object was last
+    /// seen: a later process could not tell that the object went with its Namespace.
     pub fn namespace_uids(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.namespaces.iter().map(|(name, namespace)| (&**name, &*namespace.uid))
+        let others: BTreeSet<&str> = self
+            .tombstones
+            .iter()
+            .filter_map(|(id, tombstone)| Some((id.namespace()?, tombstone.namespace_uid.as_ref())))
+            .filter(|(name, then)| self.namespaces.get(*name).map(|now| &now.uid) != *then)
+            .map(|(name, _)| name)
+            .collect();
+        let known = self.namespaces.iter().filter(move |(name, _)| !others.contains(&***name));
+        known.map(|(name, namespace)| (&**name, &*namespace.uid))
     }
 
-    /// Every kind that has a CustomResourceDefinition, with its UID.
+    /// Every kind that has a CustomResourceDefinition, with its UID, unless that is another one by now, as above.
     pub fn definition_uids(&self) -> impl Iterator<Item = (&GroupKind, &str)> {
-        self.definitions.iter().map(|(kind, definition)| (kind, &*definition.uid))
+        let is_other = |kind: &GroupKind, definition: &Container| {
+            let of_kind = self.tombstones.iter().filter(|(id, _)| id.group_kind() == kind);
+            of_kind.map(|(_, tombstone)| &tombstone.definition_uid).any(|then| then.as_ref() != Some(&definition.uid))
+        };
+        let known = self.definitions.iter().filter(move |(kind, definition)| !is_other(kind, definition));
+        known.map(|(kind, definition)| (kind, &*definition.uid))
     }
 
     fn of_kind<'a>(&'a self, kind: &'a GroupKind) -> impl Iterator<Item = (&'a ObjectId, &'a Entry)> {

@@ -211,11 +211,7 @@ impl Witness {
         let told = || format!("{verb} of {id}:\n{}\n{}", shown(before.as_ref()), shown(after.as_ref()));
         match (before, after) {
             (None, _) => {
-                assert!(
-                    self.any(|rules| existence(rules, id).applies()),
-                    "no rule allows this creation: {}",
-                    told()
-                );
+                assert!(self.any(|rules| existence(rules, id).applies()), "no rule allows this creation: {}", told());
             }
             (Some(before), None) => {
                 let uid = text(before, "/metadata/uid");

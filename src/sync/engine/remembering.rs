@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterError, StateText};
-use crate::object::{GroupKind, ObjectId};
+use crate::object::ObjectId;
 use crate::report::Verb;
 use crate::repository::{CommitId, Remote};
 
 use super::super::clock::{Clock, Instant};
-use super::super::live::Watched;
 use super::super::queue::backoff;
 use super::super::state::{self, Approval, Binding, Removing, SavedBase};
-use super::cluster_side::is_container;
 use super::git_side::{Git, Sent};
 use super::recalling::Recall;
 use super::{Done, Engine, Mode};
@@ -127,6 +125,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if self.remember_due().is_none_or(|due| now < due) || self.fenced.is_some() || !self.may_write() {
             return false;
         }
+        // Until the lists were read whole nobody knows what is missing: then what was known before holds.
+        if !self.live.is_listing() {
+            self.memory.past.set_containers(self.live.namespace_uids(), self.live.definition_uids());
+        }
         let marks = self.marks();
         let state = self.state_text();
         if self.memory.kept.as_ref() == Some(&state) {
@@ -170,12 +172,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let kind_of = |kind: &crate::object::GroupKind| self.kinds.get(kind).cloned();
         let saved = SavedBase::new(self.memory.binding.clone(), &self.rules, self.head, &self.bases, kind_of);
         let deleting = self.memory.deleting.iter();
-        let saved = saved
-            .in_containers(self.live.namespace_uids(), self.live.definition_uids())
-            .removing(self.memory.removing.as_ref())
-            .deleting(deleting);
-        let is_listed = |(kind, watched): (&GroupKind, &Watched)| *watched == Watched::Synced || !is_container(kind);
-        if self.live.kinds().all(is_listed) { saved } else { saved.with_containers_of(&self.memory.past) }
+        saved.with_containers_of(&self.memory.past).removing(self.memory.removing.as_ref()).deleting(deleting)
     }
 
     pub(super) fn remembered(&mut self, written: Result<(Option<StateText>, bool), ClusterError>) {

@@ -128,13 +128,12 @@ impl SavedBase {
         }
     }
 
-    /// The same with the UIDs of Namespaces and definitions; none when there are too many.
-    #[must_use]
-    pub fn in_containers<'a>(
-        mut self,
+    /// Takes the UIDs of Namespaces and definitions as they are now; none when there are too many.
+    pub fn set_containers<'a>(
+        &mut self,
         namespaces: impl Iterator<Item = (&'a str, &'a str)>,
         definitions: impl Iterator<Item = (&'a GroupKind, &'a str)>,
-    ) -> Self {
+    ) {
         self.namespaces = namespaces.map(|(name, uid)| (name.to_owned(), uid.to_owned())).collect();
         self.definitions =
             definitions.map(|(kind, uid)| (format!("{}/{}", kind.group, kind.kind), uid.to_owned())).collect();
@@ -142,19 +141,13 @@ impl SavedBase {
             self.namespaces.clear();
             self.definitions.clear();
         }
-        self
     }
 
-    /// The same with the Namespaces and definitions of what was kept before, as far as none of them is known anew: the process
-    /// may end again before it has listed them.
+    /// The same with the Namespaces and definitions of another.
     #[must_use]
-    pub fn with_containers_of(mut self, past: &Self) -> Self {
-        for (name, uid) in &past.namespaces {
-            self.namespaces.entry(name.clone()).or_insert_with(|| uid.clone());
-        }
-        for (kind, uid) in &past.definitions {
-            self.definitions.entry(kind.clone()).or_insert_with(|| uid.clone());
-        }
+    pub fn with_containers_of(mut self, other: &Self) -> Self {
+        self.namespaces.clone_from(&other.namespaces);
+        self.definitions.clone_from(&other.definitions);
         self
     }
 
