@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kubeferry::cluster::ClusterError;
-use kubeferry::object::GroupKind;
+use kubeferry::object::{GroupKind, ObjectId};
 use kubeferry::sync::state::{self, SavedBase};
 use serde_json::json;
 
@@ -333,4 +333,53 @@ fn a_commit_that_is_due_waits_for_the_state_and_does_not_spin() {
     }
     world.pass(120);
     assert!(world.git.file(PATH).unwrap().contains("a: \"2\""));
+}
+
+#[test]
+fn what_went_with_its_namespace_stays_in_git_also_when_a_later_process_asks() {
+    let mut world = captured();
+    let shop = ObjectId::new(GroupKind::new("", "Namespace"), "", "shop");
+    for name in ["a", "b", "c"] {
+        world.cluster.remove(&config_map_id("shop", name));
+    }
+    world.cluster.remove(&shop);
+    world.pass(60);
+    world.cluster.update(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}), "people");
+    world.pass(60);
+    // Twice: what the first one finds is kept for the second.
+    for _ in 0..2 {
+        world.restart(true);
+        world.pass(600);
+        assert!(world.git.file(PATH).is_some());
+        world.assert_said(&config_map_id("shop", "a"), "Namespace shop has gone or is another one");
+    }
+    // What is made there from now on is nobody's loss when it goes by itself.
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "2"})), "kubectl-create");
+    world.pass(60);
+    world.cluster.remove(&config_map_id("shop", "a"));
+    world.pass(60);
+    assert_eq!(world.git.file(PATH), None);
+}
+
+#[test]
+fn a_standby_that_takes_over_without_a_past_takes_nothing_for_agreed() {
+    for steps in 0..40 {
+        let mut world = World::new(TO_GIT);
+        world.restart(false);
+        world.git.commit_by_hand(&[("d.yaml", Some(&manifest("d", "1")))]);
+        world.pass(60);
+        // It leads for a moment only, whatever it has kept by then.
+        world.engine.set_active(true);
+        for _ in 0..steps {
+            if let Some(Some(until)) = world.step() {
+                world.clock.set(until);
+            }
+        }
+        world.engine.set_active(false);
+        world.pass(60);
+        world.engine.set_active(true);
+        world.pass(600);
+        assert!(world.git.file("d.yaml").is_some(), "after {steps} steps");
+        world.assert_said(&config_map_id("shop", "d"), "never seen live");
+    }
 }

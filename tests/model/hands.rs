@@ -98,7 +98,7 @@ pub fn mend(git: &MemoryRemote) {
     for path in git.paths() {
         let text = git.file(&path).unwrap();
         if text.contains("<<<<<<<") {
-            git.commit_by_hand(&[(&path, Some(&text.replace(BROKEN, "\n")))]);
+            git.commit_by_hand(&[(&path, Some(&text.replace(BROKEN, "\n").replace(BROKEN.trim_start(), "")))]);
         }
     }
     if git.file(COPY).is_some() {

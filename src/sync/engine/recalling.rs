@@ -148,10 +148,15 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.memory.binding.source = Digest::of_bytes(source.as_bytes()).to_string();
         let Some(saved) = saved.filter(|saved| self.fits(saved)) else {
             self.deletes.distrust();
+            self.list_newcomers();
             return false;
         };
         self.memory.past = saved.clone();
-        let Some(commit) = saved.commit() else { return false };
+        let Some(commit) = saved.commit() else {
+            // A standby has read the branch already: without a past, what stands there never agreed.
+            self.list_newcomers();
+            return false;
+        };
         self.git = Git::Recalling;
         let from = if self.head_read { self.head } else { None };
         let (remote, caps) = (self.remote.clone(), self.caps());
@@ -208,6 +213,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 commit = %short,
                 "the history no longer has the commit at which both sides last agreed: nothing that is missing is deleted"
             );
+            self.list_newcomers();
         } else {
             self.take_past(&saved, commit, files);
         }
