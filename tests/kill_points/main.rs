@@ -106,7 +106,7 @@ async fn run_lane(world: &World, lane: usize, seed: u64, kills: usize) {
     let witness = Witness::start(world).await;
     world.rules(RULES);
     // Pushes into a folder and pushes over a network end differently when the process dies.
-    let server = cfg!(git_http).then_some(()).filter(|()| lane % 2 == 0).map(|()| served(world));
+    let server = cfg!(git_http).then_some(()).filter(|()| lane.is_multiple_of(2)).map(|()| served(world));
     let url = server.as_ref().map_or_else(|| world.repo.url(), |server| server.url(""));
     let command = world.command();
 
@@ -122,11 +122,11 @@ async fn run_lane(world: &World, lane: usize, seed: u64, kills: usize) {
             until_leader(&dying, &mut people).await;
         }
         let standby = if dice.once_in(4) { Some(start(&command, &url).await) } else { None };
-        if standby.is_some() && dice.once_in(2) {
+        if let Some(standby) = standby.as_ref().filter(|_| dice.once_in(2)) {
             // It stands still while the other takes over, and wakes up with old news before it is killed.
             signal(dying.id(), "STOP");
             free_lease(world).await;
-            until_leader(standby.as_ref().unwrap(), &mut people).await;
+            until_leader(standby, &mut people).await;
             people.edit(&mut dice).await;
             signal(dying.id(), "CONT");
             people.say("one woke up");

@@ -119,8 +119,7 @@ pub fn text(rules: &[Rule]) -> String {
 impl Rule {
     fn selects(&self, id: &ObjectId) -> bool {
         let kind = |plural: &&str| PLURALS.iter().any(|(of, kind)| of == plural && *kind == id.kind());
-        self.plurals.iter().any(|plural| kind(plural))
-            && id.namespace().is_some_and(|name| self.namespaces.contains(&name))
+        self.plurals.iter().any(kind) && id.namespace().is_some_and(|name| self.namespaces.contains(&name))
     }
 
     fn covers(&self, field: &[String]) -> bool {
