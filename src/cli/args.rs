@@ -213,7 +213,7 @@ pub struct Run {
 
 /// Arguments of `once`.
 #[derive(Debug, Args)]
-#[command(after_help = "Waits 10 s for the Lease if another process of the same instance holds it. Deletes nothing.")]
+#[command(after_help = "Waits 10 s for the Lease if another process of the same instance holds it.")]
 pub struct Once {
     /// The Git remote.
     #[command(flatten)]

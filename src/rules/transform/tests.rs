@@ -253,7 +253,8 @@ fn deep_and_long_expressions_are_refused_or_read() {
         if let Ok(transform) = Transform::parse(&text) {
             let _ = transform.evaluate(&json!(1), &json!({}));
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "{:?} {text}", start.elapsed());
+        // Seconds on a machine of its own; what would not end takes hours.
+        assert!(start.elapsed() < Duration::from_secs(120), "{:?} {text}", start.elapsed());
     }
 }
 
