@@ -13,6 +13,7 @@ use crate::object::{ApiVersion, GroupKind, Kind};
 use crate::rules::{Level, Loaded, Problem};
 
 use super::args::{Format, Options};
+use super::check_autoscalers;
 use super::say::say;
 use super::session::{connect, identity};
 
@@ -79,6 +80,7 @@ async fn against_cluster(options: &Options, connection: Connection, loaded: &Loa
     }
     let every: Vec<&Kind> = kinds.iter().map(|kind| &**kind).collect();
     let mut problems = loaded.check_kinds(every.iter().copied());
+    problems.extend(check_autoscalers::warnings(&cluster, loaded).await);
     problems.extend(loaded.check_filters(every.iter().copied(), |kind| {
         let schema = schemas.get(&kind.group_kind)?;
         schema.root(&kind.group_kind.group, kind.preferred_version(), &kind.group_kind.kind)

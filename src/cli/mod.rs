@@ -3,6 +3,7 @@
 mod approve;
 pub mod args;
 mod check;
+mod check_autoscalers;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod diff;

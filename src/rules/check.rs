@@ -25,6 +25,11 @@ impl Loaded {
         problems
     }
 
+    /// A warning about a rule, at its place in the file.
+    pub fn warn(&self, rule: &Rule, text: String, hint: &str) -> Problem {
+        self.source.problem(Level::Warning, rule.mark, Fault::new(text).hint(hint))
+    }
+
     /// A warning for each rule that is about no kind that the server serves.
     pub fn check_kinds<'k>(&self, kinds: impl Iterator<Item = &'k Kind> + Clone) -> Vec<Problem> {
         let idle = |rule: &&Rule| !kinds.clone().any(|kind| rule.selects_kind(kind));

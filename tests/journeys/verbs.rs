@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-journeys! { once_and_diff_go_both_ways, explain_names_the_rule_of_each_field, rules_are_checked_against_the_cluster }
+journeys! { once_and_diff_go_both_ways, explain_names_the_rule_of_each_field, rules_are_checked_against_the_cluster; real only: what_an_autoscaler_writes_too_is_warned_of }
 
 /// `kubeferry schema | head`.
 #[test]
@@ -112,6 +112,27 @@ async fn explain_names_the_rule_of_each_field(world: &World) {
         line(".metadata.labels.app").contains("Git -> cluster") && line(".metadata.labels.app").contains("rule rest")
     );
     assert!(shown.contains("web.yaml:3") && shown.contains("not live"), "{shown}");
+}
+
+async fn what_an_autoscaler_writes_too_is_warned_of(world: &World) {
+    world.commit("README.md", "# Shop\n");
+    world.kubectl.create(&world.text(crate::split::MANIFEST)).await;
+    world
+        .kubectl
+        .create(
+            "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web},
+              spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}}",
+        )
+        .await;
+    world.rules(RULES);
+    let (code, _, errors) = world.command().output(&["check"]).await;
+    assert_eq!((code, errors.contains("HorizontalPodAutoscaler")), (0, false), "{errors}");
+
+    // Without the rule before it, this one sends the count to the cluster.
+    world.rules(&RULES.replace("filters: [/spec/replicas]", "filters: [/spec/paused]"));
+    let (code, _, errors) = world.command().output(&["check"]).await;
+    let warned = errors.contains("rule rest sends .spec.replicas") && errors.contains("HorizontalPodAutoscaler");
+    assert_eq!((code, warned), (0, true), "{errors}");
 }
 
 async fn rules_are_checked_against_the_cluster(world: &World) {

@@ -9,12 +9,13 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 /// Group-version, kind and plural of what the journeys use; those that stand in no namespace come last.
-const KINDS: [(&str, &str, &str); 14] = [
+const KINDS: [(&str, &str, &str); 15] = [
     ("v1", "ConfigMap", "configmaps"),
     ("v1", "Secret", "secrets"),
     ("v1", "Service", "services"),
     ("v1", "ServiceAccount", "serviceaccounts"),
     ("apps/v1", "Deployment", "deployments"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     ("coordination.k8s.io/v1", "Lease", "leases"),
     ("rbac.authorization.k8s.io/v1", "Role", "roles"),
     ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::{self, Found};
 use crate::object::digest::Digest;
 use crate::object::schema::SchemaView;
@@ -18,6 +18,9 @@ use super::super::observe::{ObserveError, Observed, Proof, Request, Source, obse
 use super::super::plan::{Action, Plan, RuleIndex};
 use super::super::planner::{self, InCluster, InGit, Subject, Surroundings};
 use super::{Done, Engine, Mode};
+
+/// How often what may come by itself is tried before that counts as a failure.
+const PATIENCE: u32 = 4;
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Starts what waits, as far as the number of objects in flight allows.
@@ -189,7 +192,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn failed_to_read(&mut self, id: &ObjectId, error: &ObserveError) {
-        self.leave(id, Side::Cluster, Verb::Failed, None, error.to_string());
+        // A kind that has just come is served a moment before its schema is.
+        let may_come = matches!(error, ObserveError::Cluster(ClusterError::NotFound(_)));
+        let verb = if may_come && self.queue.failures(id) < PATIENCE { Verb::Pending } else { Verb::Failed };
+        self.leave(id, Side::Cluster, verb, None, error.to_string());
         let clock = self.clock.clone();
         self.queue.retry(id.clone(), clock.now(), |bound| clock.jitter(bound));
         self.composed_without(id);
