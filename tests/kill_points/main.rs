@@ -123,9 +123,9 @@ async fn run_lane(world: &World, lane: usize, seed: u64, kills: usize) {
         }
         let standby = if dice.once_in(4) { Some(start(&command, &url).await) } else { None };
         if let Some(standby) = standby.as_ref().filter(|_| dice.once_in(2)) {
-            // It stands still while the other takes over, and wakes up with old news before it is killed.
+            // It stands still while the other takes over, and wakes up with old news before it is killed. Until its Lease has
+            // run out it may well write: nobody takes that away from the living.
             signal(dying.id(), "STOP");
-            free_lease(world).await;
             until_leader(standby, &mut people).await;
             people.edit(&mut dice).await;
             signal(dying.id(), "CONT");
@@ -134,8 +134,8 @@ async fn run_lane(world: &World, lane: usize, seed: u64, kills: usize) {
         kill_while(&dying, moment, &mut people, &mut dice).await;
         dying.kill();
         drop(dying);
-        if !dice.once_in(5) {
-            // A Lease is waited out now and then only: that takes its time.
+        if standby.is_none() && !dice.once_in(5) {
+            // A Lease is waited out now and then only: that takes its time. While another process lives it may be that one's.
             free_lease(world).await;
         }
         for _ in 0..dice.below(4) {
@@ -151,7 +151,7 @@ async fn run_lane(world: &World, lane: usize, seed: u64, kills: usize) {
             println!("lane {lane}: {kill} kills, {} edits, converged", people.edits());
         }
     }
-    witness.check(world);
+    witness.check(world, &people);
     stays_quiet(world, ferry.unwrap(), &command, &url, &people).await;
     let clones = std::fs::read_dir(world.folder()).unwrap().flatten();
     let clones = clones.filter(|entry| entry.file_name().to_string_lossy().starts_with("kubeferry-clone")).count();
@@ -173,7 +173,7 @@ async fn until_leader(ferry: &Ferry, people: &mut People<'_>) {
     people.say("leads");
 }
 
-/// Nobody holds the Lease any more: what a dead process holds runs out only after some seconds.
+/// Nobody holds the Lease any more: what a dead process holds runs out only after some seconds. Not while any lives.
 async fn free_lease(world: &World) {
     let path = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{}", world.home, world.namespace);
     world.kubectl.call(http::Method::DELETE, &path, None).await.ok();

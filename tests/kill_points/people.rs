@@ -245,10 +245,15 @@ impl<'w> People<'w> {
                 different.push(format!("the page says {:?} {:?}", page.git, page.objects));
             }
             if Instant::now() > end {
-                panic!("{}\n{}{}", self.story.join("\n"), self.logs(&different), different.join("\n"));
+                panic!("{}\n{}", self.told(&different), different.join("\n"));
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
+    }
+
+    /// What happened that may explain these differences.
+    pub fn told(&self, different: &[String]) -> String {
+        format!("{}\n{}", self.story.join("\n"), self.logs(different))
     }
 
     /// What the processes logged of this run that may explain it: each process has a log of its own.

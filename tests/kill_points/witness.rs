@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::envtest::client_of;
 use crate::kubectl::documents;
-use crate::people::{fields_of, index, value_of};
+use crate::people::{People, fields_of, index, value_of};
 use crate::world::World;
 
 type Greatest = BTreeMap<(String, String, &'static str), u64>;
@@ -35,7 +35,7 @@ impl Witness {
     }
 
     /// Panics when anything was ever turned back, on either side.
-    pub fn check(&self, world: &World) {
+    pub fn check(&self, world: &World, people: &People<'_>) {
         let mut problems = self.problems.lock().unwrap().clone();
         let mut greatest = Greatest::new();
         let mut known: BTreeMap<String, String> = BTreeMap::new();
@@ -55,7 +55,7 @@ impl Witness {
             }
             known = files;
         }
-        assert_eq!(problems, Vec::<String>::new());
+        assert!(problems.is_empty(), "{}\n{}", people.told(&problems), problems.join("\n"));
     }
 }
 
