@@ -7,12 +7,9 @@
 mod memory_cluster;
 #[path = "../support/memory_remote.rs"]
 mod memory_remote;
-#[path = "../support/objects.rs"]
-mod objects;
 #[path = "../support/pace.rs"]
 mod pace;
 
-mod actors;
 mod both;
 mod deleting;
 mod fence;
@@ -20,12 +17,10 @@ mod fights;
 mod git;
 mod guards;
 mod handover;
-mod model;
 mod order;
 mod places;
 mod refused;
 mod remembering;
 mod rounds;
 mod scenarios;
-mod witness;
 mod world;

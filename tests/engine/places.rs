@@ -1,51 +1,8 @@
 //! Fields that do not go to the manifest: patches, values in other files, and what kustomizations list.
 
-use kubeferry::manifest;
-use kubeferry::object::{ObjectId, RepoPath};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::actors::manifests;
 use super::world::*;
-
-/// Every patch and every value in another file says what is live (under the rules of the model).
-pub fn at_rest(world: &World) {
-    let values =
-        world.git.file("values.yaml").and_then(|text| manifest::open(text.as_bytes()).unwrap()).unwrap_or_default();
-    let mut patches: Vec<(ObjectId, Value)> = Vec::new();
-    for path in world.git.paths().into_iter().filter(|path| path.ends_with(".patch.yaml")) {
-        let text = world.git.file(&path).unwrap();
-        let path = RepoPath::parse(&path).unwrap();
-        let file = manifest::ManifestFile::read(path, text.as_bytes(), &manifest::Caps::default());
-        patches.extend(
-            file.objects.into_iter().map(|object| (object.id, manifest::read(text.as_bytes(), &object.place).unwrap())),
-        );
-    }
-    for (id, live) in world.cluster.objects() {
-        let own: Vec<&Value> = patches.iter().filter(|(other, _)| *other == id).map(|(_, patch)| patch).collect();
-        assert!(own.len() < 2, "{id} has two patches: {own:?}");
-        let said = || format!("{id}: {:?}\n{own:?}\n{live}", world.said(&id));
-        match id.kind() {
-            "Deployment" => {
-                for patch in &own {
-                    assert_eq!(patch.pointer("/spec/replicas"), live.pointer("/spec/replicas"), "{}", said());
-                }
-            }
-            // A manifest that a person wrote may say it all.
-            "Widget" => {
-                let all = manifests(world);
-                assert!(own.len() == 1 || all.iter().any(|(other, ..)| *other == id), "{}", said());
-                for patch in &own {
-                    assert_eq!(patch.pointer("/spec/size"), live.pointer("/spec/size"), "{}", said());
-                }
-            }
-            "ConfigMap" if id.namespace() == Some("shop") => {
-                let there = values.get(id.name()).and_then(|own| own.get("a"));
-                assert_eq!(there, live.pointer("/data/a"), "{}", said());
-            }
-            _ => {}
-        }
-    }
-}
 
 const HANDOVER: &str = "\
 - {name: scaled, apiGroups: [apps], resources: [deployments], fields: [.spec.replicas], format: kustomize-patch, path: 'app/{{ .Name }}.patch.yaml', syncTo: git}

@@ -12,6 +12,7 @@ use super::slots;
 
 pub const FILES: [&str; 3] = ["shop/all.yaml", "hand/one.yaml", "shop/ConfigMap/a.yaml"];
 const COPY: &str = "copy.yaml";
+const PATCH: &str = ".patch.yaml";
 pub const BROKEN: &str = "\n---\n<<<<<<< HEAD\na: [\n";
 
 /// A manifest: where it stands, its bytes and what it says.
@@ -23,10 +24,20 @@ pub struct Manifest {
     pub value: Value,
 }
 
-/// Every manifest of a tree that can be read.
+/// Every manifest of a tree that can be read; a patch is none.
 pub fn manifests(tree: &Tree) -> Vec<Manifest> {
+    let is_manifest = |path: &RepoPath| !path.as_str().ends_with(PATCH);
+    read(tree.iter().filter(|(path, _)| is_manifest(path)))
+}
+
+/// Every patch of a tree.
+pub fn patches(tree: &Tree) -> Vec<Manifest> {
+    read(tree.iter().filter(|(path, _)| path.as_str().ends_with(PATCH)))
+}
+
+fn read<'t>(files: impl Iterator<Item = (&'t RepoPath, &'t Vec<u8>)>) -> Vec<Manifest> {
     let mut all = Vec::new();
-    for (path, bytes) in tree {
+    for (path, bytes) in files {
         let file = ManifestFile::read(RepoPath::parse(path.as_str()).unwrap(), bytes, &Caps::default());
         let text = std::str::from_utf8(bytes).unwrap();
         let documents = manifest::split(text);
@@ -175,6 +186,7 @@ pub fn touch(cluster: &MemoryCluster, id: &ObjectId, slot: usize, remove: bool, 
     match how {
         0 => cluster.update(&wanted, "kubectl-edit"),
         1 => cluster.update(&wanted, "kubectl-client-side-apply"),
+        2 if number % 2 == 0 => cluster.apply_as(&wanted, "argo"),
         _ => cluster.update(&wanted, "operator"),
     }
 }

@@ -130,19 +130,29 @@ pub struct History {
     pub moments: Vec<Moment>,
 }
 
-pub fn histories(length: usize) -> impl Strategy<Value = History> {
-    let moments = prop::collection::vec(moment(), 1..=length);
-    (rules::rules(), moments).prop_map(|(rules, moments)| History { rules, moments })
+/// Histories under rules at random.
+pub fn histories(length: usize) -> BoxedStrategy<History> {
+    under(rules::rules().boxed(), length)
 }
 
-fn moment() -> impl Strategy<Value = Moment> {
+/// Histories in which fields are kept beside the manifests.
+pub fn elsewhere(length: usize) -> BoxedStrategy<History> {
+    under(Just(rules::elsewhere()).boxed(), length)
+}
+
+fn under(rules: BoxedStrategy<Vec<Rule>>, length: usize) -> BoxedStrategy<History> {
+    let moments = prop::collection::vec(moment(rules.clone()), 1..=length);
+    (rules, moments).prop_map(|(rules, moments)| History { rules, moments }).boxed()
+}
+
+fn moment(rules: BoxedStrategy<Vec<Rule>>) -> impl Strategy<Value = Moment> {
     let seconds = prop_oneof![8 => Just(0), 2 => 0..5u64, 1 => 5..60u64];
     let slowness = prop_oneof![2 => Just(0), 1 => 1..6usize];
-    (happening(), 0..12usize, seconds, slowness, 0..1000u64)
+    (happening(rules), 0..12usize, seconds, slowness, 0..1000u64)
         .prop_map(|(happening, steps, seconds, slowness, pace)| Moment { happening, steps, seconds, slowness, pace })
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn happening(rules: BoxedStrategy<Vec<Rule>>) -> impl Strategy<Value = Happening> {
     use Happening::*;
     let object = || 0..OBJECTS;
     let slot = || 0..SLOTS;
@@ -184,7 +194,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     let kept = prop_oneof![6 => Just(Kept::Latest), 1 => Just(Kept::Nothing), 1 => Just(Kept::Backup)];
     let process = prop_oneof![
-        2 => rules::rules().prop_map(Reload),
+        2 => rules.prop_map(Reload),
         1 => any::<bool>().prop_map(Active),
         2 => (0..1000u64, kept, prop::bool::weighted(0.8))
             .prop_map(|(fate, kept, active)| Kill { fate, kept, active }),

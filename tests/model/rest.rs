@@ -8,6 +8,7 @@ use kubeferry::object::{FieldPath, ObjectId, Schema, compare};
 use serde_json::Value;
 
 use super::agreed::differs;
+use super::elsewhere;
 use super::hands::{self, Manifest};
 use super::memory_cluster::{content, text};
 use super::rules::{Conflict, To, Way, existence, names, way};
@@ -51,6 +52,7 @@ pub fn look(run: &Run) -> Checkpoint {
             fields(run, &id, &manifest.value, live);
         }
     }
+    elsewhere::look(run, &manifests, &live);
     let uid = |(id, live): (&ObjectId, &Value)| (id.clone(), text(live, "/metadata/uid").to_owned());
     let checkpoint = Checkpoint {
         live: live.iter().map(uid).collect(),

@@ -24,6 +24,16 @@ pub enum Conflict {
     Cluster,
 }
 
+/// Where a rule keeps its fields in the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Manifest,
+    /// In patches of their own; with a path, in one file.
+    Patch(Option<&'static str>),
+    /// In a file of values.
+    Value(&'static str),
+}
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -31,6 +41,7 @@ pub struct Rule {
     pub namespaces: Vec<&'static str>,
     pub filter: Option<&'static str>,
     pub to: To,
+    pub place: Place,
     pub suspend: bool,
 }
 
@@ -38,6 +49,8 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     To(To),
+    /// To Git, but not into the manifest.
+    Elsewhere,
     Idle,
     Uncovered,
 }
@@ -76,8 +89,14 @@ pub fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let namespaces = subsequence(vec!["shop", "lab"], 1..=2);
     let filter = prop_oneof![1 => Just(None), 1 => select(&FILTERS[..]).prop_map(|(text, _)| Some(text))];
     let rule = (plurals, namespaces, filter, to, prop::bool::weighted(0.06));
-    let rule =
-        rule.prop_map(|(plurals, namespaces, filter, to, suspend)| Rule { plurals, namespaces, filter, to, suspend });
+    let rule = rule.prop_map(|(plurals, namespaces, filter, to, suspend)| Rule {
+        plurals,
+        namespaces,
+        filter,
+        to,
+        place: Place::Manifest,
+        suspend,
+    });
     // The last decides over everything: else most objects would have no rule.
     let rest = prop_oneof![2 => Just(To::Cluster), 2 => Just(To::Git), EITHER => conflict().prop_map(To::Both)];
     let rest = rest.prop_map(|to| Rule {
@@ -85,12 +104,34 @@ pub fn rules() -> impl Strategy<Value = Vec<Rule>> {
         namespaces: vec!["shop", "lab"],
         filter: None,
         to,
+        place: Place::Manifest,
         suspend: false,
     });
     (prop::collection::vec(rule, 0..4), rest).prop_map(|(mut rules, rest)| {
         rules.push(rest);
         rules
     })
+}
+
+/// Rules that keep fields beside the manifests. What is a patch under them is a manifest under others, so a history keeps
+/// to them.
+pub fn elsewhere() -> Vec<Rule> {
+    let rule = |plurals: &[&'static str], filter, to, place| Rule {
+        plurals: plurals.to_vec(),
+        namespaces: vec!["shop", "lab"],
+        filter,
+        to,
+        place,
+        suspend: false,
+    };
+    let mut values = rule(&["configmaps"], Some("/data/a"), To::Git, Place::Value("values.yaml#/{{ .Name }}/a"));
+    values.namespaces = vec!["shop"];
+    vec![
+        rule(&["deployments"], Some("/spec/replicas"), To::Git, Place::Patch(None)),
+        values,
+        rule(&["widgets"], None, To::Git, Place::Patch(Some("all.patch.yaml"))),
+        rule(&["configmaps", "services", "deployments"], None, To::Cluster, Place::Manifest),
+    ]
 }
 
 /// The rules as their file says them.
@@ -107,9 +148,17 @@ pub fn text(rules: &[Rule]) -> String {
         };
         write!(text, "- {{name: r{index}, resources: [{}], ", rule.plurals.join(", ")).unwrap();
         write!(text, "namespaces: [{}], syncTo: {to}", rule.namespaces.join(", ")).unwrap();
-        match rule.filter {
-            Some(filter) => write!(text, ", filters: [\"{filter}\"]").unwrap(),
-            None => text.push_str(", limits: {deletes: none}"),
+        match (rule.place, rule.filter) {
+            (Place::Value(file), Some(field)) => {
+                write!(text, ", fields: [{{path: \"{field}\", to: '{file}'}}]").unwrap()
+            }
+            (_, Some(filter)) => write!(text, ", filters: [\"{filter}\"]").unwrap(),
+            (Place::Manifest, None) => text.push_str(", limits: {deletes: none}"),
+            (_, None) => {}
+        }
+        if let Place::Patch(path) = rule.place {
+            text.push_str(", format: patch");
+            path.into_iter().for_each(|path| write!(text, ", path: {path}").unwrap());
         }
         text.push_str(if rule.suspend { ", suspend: true}\n" } else { "}\n" });
     }
@@ -129,7 +178,11 @@ impl Rule {
     }
 
     fn way(&self) -> Way {
-        if self.suspend { Way::Idle } else { Way::To(self.to) }
+        match self.place {
+            _ if self.suspend => Way::Idle,
+            Place::Manifest => Way::To(self.to),
+            Place::Patch(_) | Place::Value(_) => Way::Elsewhere,
+        }
     }
 }
 
@@ -153,7 +206,8 @@ pub fn way(rules: &[Rule], id: &ObjectId, field: &FieldPath) -> Way {
 
 /// Who decides whether the object exists.
 pub fn existence(rules: &[Rule], id: &ObjectId) -> Way {
-    rules.iter().find(|rule| rule.selects(id) && rule.filter.is_none()).map_or(Way::Uncovered, Rule::way)
+    let decides = |rule: &&Rule| rule.selects(id) && rule.filter.is_none() && rule.place == Place::Manifest;
+    rules.iter().find(decides).map_or(Way::Uncovered, Rule::way)
 }
 
 /// Whether the deciding rule names exactly this field.
