@@ -383,3 +383,29 @@ fn a_standby_that_takes_over_without_a_past_takes_nothing_for_agreed() {
         world.assert_said(&config_map_id("shop", "d"), "never seen live");
     }
 }
+
+#[test]
+fn who_leads_again_keeps_nothing_before_it_has_learnt_what_agreed() {
+    for steps in 0..60 {
+        let mut world = World::new(TO_GIT);
+        world.push(&[("README.md", Some("hello"))]);
+        world.pass(60);
+        // What it has seen by now is not kept yet when another one leads.
+        world.push(&[("README.md", Some("hello there"))]);
+        world.engine.set_active(false);
+        world.git.commit_by_hand(&[("d.yaml", Some(&manifest("d", "1")))]);
+        world.pass(60);
+        world.pace.set(steps, 2);
+        world.engine.set_active(true);
+        for _ in 0..steps {
+            if let Some(Some(until)) = world.step() {
+                world.clock.set(until);
+            }
+        }
+        world.pace.set(0, 0);
+        world.restart(true);
+        world.pass(600);
+        assert!(world.git.file("d.yaml").is_some(), "after {steps} steps");
+        world.assert_said(&config_map_id("shop", "d"), "never seen live");
+    }
+}

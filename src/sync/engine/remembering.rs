@@ -81,7 +81,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Whether this process keeps anything.
     fn remembers(&self) -> bool {
-        let is_read = matches!(self.memory.recall, Recall::Done) && self.head_read;
+        // While what agreed is still being read, nobody knows what did not.
+        let is_recalled = matches!(self.memory.recall, Recall::Done) && !matches!(self.git, Git::Recalling);
+        let is_read = is_recalled && self.head_read;
         self.active && self.mode != Mode::Preview && is_read && !self.memory.is_forbidden
     }
 
