@@ -3,31 +3,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cluster::Cluster;
-use crate::manifest::{Caps, Found, Index, ManifestFile};
-use crate::object::{Kinds, ObjectId, RepoPath};
+use crate::manifest::Caps;
+use crate::object::{ObjectId, RepoPath};
 use crate::report::metrics::{FetchResult, PushResult};
 use crate::report::{Change, Verb};
-use crate::repository::{BlobId, CommitId, FileState, NewCommit, PushError, Remote, RepositoryError};
+use crate::repository::{CommitId, NewCommit, PushError, Remote, RepositoryError};
 
 use super::super::allowance::{Allowance, allowances};
-use super::super::autoscalers::{self, Aim};
 use super::super::batch::{Deferral, Pacing};
 use super::super::clock::{Clock, Instant};
 use super::super::plan::RuleIndex;
 use super::super::queue::backoff;
 use super::compose::Composer;
+use super::earlier::Recalled;
 use super::fighting::Committed;
-use super::recalling::Recalled;
+use super::reading::{ReadFile, gather};
 use super::{Done, Engine, Mode};
 
 /// How long an answer of the remote that shows an earlier head is taken for a lagging mirror.
 pub(super) const LAG: Instant = Instant::from_secs(60);
-
-/// How many earlier heads are remembered.
-const HISTORY: usize = 100;
 
 /// What is under way.
 #[derive(Default)]
@@ -66,14 +62,6 @@ pub(super) enum Recency {
     Due,
     /// That fetch is under way.
     Asked,
-}
-
-/// One file that a read found.
-pub(super) struct ReadFile {
-    pub(super) path: RepoPath,
-    pub(super) file: Option<(Option<BlobId>, ManifestFile)>,
-    /// What autoscalers in it aim at.
-    pub(super) aims: Vec<Aim>,
 }
 
 /// What a commit carries, kept until the remote has it.
@@ -232,7 +220,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.read(head, went_back);
     }
 
-    fn caught_up(&mut self) {
+    pub(super) fn caught_up(&mut self) {
         if self.recency == Recency::Asked {
             self.recency = Recency::Current;
         }
@@ -267,86 +255,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 ..Caps::default()
             }
         }
-    }
-
-    /// The index follows to a new head; what it touches is planned.
-    fn take_commit(&mut self, to: Option<CommitId>, went_back: bool, files: Vec<ReadFile>) {
-        let count = files.len();
-        let (mut touched, mut concerned) = (Vec::new(), BTreeSet::new());
-        let mut unreadable = None;
-        let emptied = self.emptied(&files);
-        for ReadFile { path, file, aims } in files {
-            concerned.extend(self.autoscalers.set_file(&path, aims));
-            let (blob, file) = file.unzip();
-            match blob.flatten() {
-                Some(blob) => self.blobs.insert(path.clone(), blob),
-                None => self.blobs.remove(&path),
-            };
-            if file.as_ref().is_some_and(hides_something) || emptied.contains(&path) {
-                self.unreadable.insert(path.clone());
-                unreadable = Some(path.clone());
-            } else {
-                self.unreadable.remove(&path);
-            }
-            concerned.extend(self.claims.of(&path).cloned());
-            touched.extend(self.index.update(&path, file));
-        }
-        let mut touched = self.expand(touched);
-        self.disallow(&touched);
-        self.suspects.retain(|_, path| self.unreadable.contains(path));
-        for id in &touched {
-            // A branch that went back deletes nothing: what it lacks never agreed.
-            if went_back {
-                self.bases.forget(id, self.is_listed(id));
-            } else if self.bases.get(id).is_some() || self.is_listed(id) {
-                self.bases.differ(id, self.head);
-            }
-            match &unreadable {
-                Some(path) if !self.in_git(id) => drop(self.suspects.insert(id.clone(), path.clone())),
-                _ => drop(self.suspects.remove(id)),
-            }
-        }
-        if let Some(head) = self.head.filter(|head| Some(*head) != to) {
-            self.history.push_back(head);
-            if self.history.len() > HISTORY {
-                self.history.pop_front();
-            }
-        }
-        let short = to.map(|head| head.short()).unwrap_or_default();
-        tracing::info!(commit = %short, files = count, objects = touched.len(), "fetched");
-        self.head = to;
-        self.head_read = true;
-        self.went_back = None;
-        self.caught_up();
-        // What could not be read names no identity: whatever waited for a readable manifest is asked again.
-        touched.extend(std::mem::take(&mut self.hidden_ids));
-        touched.extend(concerned);
-        touched.into_iter().for_each(|id| self.queue.push(id));
-    }
-
-    /// Files that held manifests when their objects last agreed and now hold something that shows nothing of them. Nobody
-    /// minds a text that was never a manifest, but these manifests have gone somewhere.
-    fn emptied(&self, files: &[ReadFile]) -> BTreeSet<RepoPath> {
-        let shows_nothing = |file: &&ReadFile| file.file.as_ref().is_some_and(|(_, file)| shows_nothing(file));
-        let candidates: BTreeSet<&RepoPath> = files.iter().filter(shows_nothing).map(|file| &file.path).collect();
-        if candidates.is_empty() {
-            return BTreeSet::new();
-        }
-        self.bases.paths().filter(|path| candidates.contains(path)).cloned().collect()
-    }
-
-    /// Whether Git has a manifest of the object, or something that may be one.
-    pub(super) fn in_git(&self, id: &ObjectId) -> bool {
-        !matches!(self.index.find(id), Found::Absent)
-    }
-
-    /// Why an object without a manifest may still have one (`docs/decisions.md` 9).
-    pub(super) fn hidden(&self, id: &ObjectId) -> Option<String> {
-        let last_path = self.bases.get(id).map(|base| &base.place.path);
-        self.index.unreadable(id, last_path).or_else(|| {
-            let path = self.suspects.get(id)?;
-            Some(format!("it vanished in a commit that also left {path} unreadable; mend that file"))
-        })
     }
 
     pub(super) fn commit(&mut self, commit: NewCommit, sent: Sent) {
@@ -419,57 +327,4 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.batch.put_back(sent.ids, now, pause);
         self.next_fetch = now;
     }
-}
-
-/// Every file that differs between two commits.
-pub(super) async fn gather<R: Remote>(
-    remote: &R,
-    from: Option<CommitId>,
-    to: Option<CommitId>,
-    caps: &Caps,
-) -> Result<Vec<ReadFile>, RepositoryError> {
-    let files = Arc::new(Mutex::new(Vec::new()));
-    let (gathered, caps) = (files.clone(), caps.clone());
-    let visit = move |path: RepoPath, state: FileState<'_>| {
-        let mut aims = Vec::new();
-        let file = match state {
-            FileState::Gone => None,
-            FileState::File { blob, bytes } => {
-                let file = ManifestFile::read(path.clone(), bytes, &caps);
-                aims = autoscalers::in_file(&file, bytes);
-                Some((Some(blob), file))
-            }
-            FileState::Unread(reason) => Some((None, ManifestFile::unread(path.clone(), reason))),
-        };
-        gathered.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFile { path, file, aims });
-    };
-    remote.changes(from, to, Box::new(visit)).await?;
-    Ok(std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner)))
-}
-
-/// The objects in what differs between two commits, as the latter has them.
-pub(in super::super) async fn gather_index<R: Remote>(
-    remote: &R,
-    from: CommitId,
-    to: CommitId,
-    kinds: &Kinds,
-    caps: &Caps,
-) -> Result<Index, RepositoryError> {
-    let mut index = Index::default();
-    index.set_kinds(kinds);
-    for ReadFile { path, file, .. } in gather(remote, Some(from), Some(to), caps).await? {
-        index.update(&path, file.map(|(_, file)| file));
-    }
-    Ok(index)
-}
-
-/// Whether something in the file cannot be read and does not show what it is.
-pub(super) fn hides_something(file: &ManifestFile) -> bool {
-    file.skips.iter().any(|skip| !skip.reason.is_quiet() && skip.shows.is_empty())
-}
-
-/// Whether there is something in the file, and none of it shows what it is.
-fn shows_nothing(file: &ManifestFile) -> bool {
-    let is_blank = file.objects.is_empty() && file.kustomization.is_none() && !file.skips.is_empty();
-    is_blank && file.skips.iter().all(|skip| skip.shows.is_empty())
 }

@@ -8,6 +8,7 @@ mod around;
 mod cluster_side;
 mod compose;
 mod disputes;
+mod earlier;
 mod emptying;
 mod fencing;
 mod fighting;
@@ -19,6 +20,7 @@ mod placing;
 mod preview;
 mod progress;
 mod putting;
+mod reading;
 mod recalling;
 mod refusing;
 mod remembering;
@@ -64,9 +66,9 @@ use super::waits::Waits;
 
 pub use disputes::with_releases;
 pub use fencing::Fence;
-pub(super) use git_side::gather_index;
 pub use preview::Preview;
 pub use progress::{KindProgress, Progress};
+pub(super) use reading::gather_index;
 pub use standing::Standings;
 
 /// How many objects are read or written at the same time.

@@ -12,7 +12,7 @@ use super::super::clock::Clock;
 use super::super::observe::Observed;
 use super::Engine;
 use super::compose::Composer;
-use super::git_side::hides_something;
+use super::reading::hides_something;
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// The file that takes a new manifest, and its path.
