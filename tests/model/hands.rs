@@ -186,7 +186,7 @@ pub fn touch(cluster: &MemoryCluster, id: &ObjectId, slot: usize, remove: bool, 
     match how {
         0 => cluster.update(&wanted, "kubectl-edit"),
         1 => cluster.update(&wanted, "kubectl-client-side-apply"),
-        2 if number % 2 == 0 => cluster.apply_as(&wanted, "argo"),
+        2 if number.is_multiple_of(2) => cluster.apply_as(&wanted, "argo"),
         _ => cluster.update(&wanted, "operator"),
     }
 }
