@@ -255,6 +255,62 @@ fn a_manifest_that_came_back_after_its_removal_is_not_removed_again() {
     assert_eq!(world.git.file(PATH), Some(text));
 }
 
+/// Steps until the state says that a manifest is about to be removed.
+fn until_removal_is_announced(world: &mut World) {
+    let says = |world: &World| {
+        let kept = world.cluster.kept().unwrap();
+        SavedBase::read(&kept.sections[state::BASE]).unwrap().was_removing().is_some()
+    };
+    while !says(world) {
+        assert!(world.now().as_secs() < 120, "it is announced");
+        if let Some(until) = world.step() {
+            world.clock.set(until.unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_removal_that_was_announced_and_never_arrived_is_made_by_the_next_process() {
+    let mut world = captured();
+    // Decision 13. Servers may give a commit that they have seen, whatever became of its push.
+    world.git.give_all();
+    world.cluster.remove(&config_map_id("shop", "a"));
+    world.git.refuse_pushes(Some("protected branch"));
+    until_removal_is_announced(&mut world);
+    assert!(world.git.file(PATH).is_some());
+    world.git.heal();
+    world.restart(true);
+    world.pass(60);
+    assert_eq!(world.git.file(PATH), None);
+    world.assert_in_sync();
+}
+
+#[test]
+fn a_removal_that_was_refused_is_made_by_the_next_process_on_another_head() {
+    let mut world = captured();
+    world.git.give_all();
+    world.cluster.remove(&config_map_id("shop", "a"));
+    until_removal_is_announced(&mut world);
+    world.git.refuse_pushes(Some("protected branch"));
+    // Long enough to keep that it did not arrive, not long enough for another attempt after the last one.
+    let is_announced = |world: &World| {
+        let kept = world.cluster.kept().unwrap();
+        SavedBase::read(&kept.sections[state::BASE]).unwrap().was_removing().is_some()
+    };
+    while is_announced(&world) {
+        assert!(world.now().as_secs() < 600, "that it was refused is kept");
+        if let Some(until) = world.step() {
+            world.clock.set(until.unwrap());
+        }
+    }
+    world.git.heal();
+    world.git.commit_by_hand(&[("README.md", Some("moved on"))]);
+    world.restart(true);
+    world.pass(60);
+    assert_eq!(world.git.file(PATH), None);
+    world.assert_in_sync();
+}
+
 #[test]
 fn a_list_that_is_too_long_leaves_its_rule_without_a_past() {
     let rules = super::world::rules(

@@ -36,6 +36,8 @@ struct State {
     source: String,
     /// Commits that are not given any more.
     lost: Vec<CommitId>,
+    /// Whether commits are given that the branch never had.
+    gives_all: bool,
 }
 
 /// What somebody does to the branch just before a push.
@@ -136,6 +138,11 @@ impl MemoryRemote {
     /// Does not give a commit any more, other than as the tip.
     pub fn lose(&self, commit: CommitId) {
         self.state().lost.push(commit);
+    }
+
+    /// Gives every commit by its id from now on, whether the branch has it or not.
+    pub fn give_all(&self) {
+        self.state().gives_all = true;
     }
 
     /// The next push arrives, and its answer is lost.
@@ -265,7 +272,9 @@ impl Remote for MemoryRemote {
 
     fn obtain(&self, commits: Vec<CommitId>) -> BoxFuture<'static, Result<Vec<bool>, RepositoryError>> {
         let state = self.state();
-        let given = |commit: &CommitId| state.branch().contains(commit) && !state.lost.contains(commit);
+        let is_there =
+            |commit: &CommitId| state.branch().contains(commit) || state.gives_all && state.trees.contains_key(commit);
+        let given = |commit: &CommitId| is_there(commit) && !state.lost.contains(commit);
         ready(state.answer().map(|()| commits.iter().map(given).collect())).boxed()
     }
 

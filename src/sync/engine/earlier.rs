@@ -25,6 +25,8 @@ pub(super) struct Recalled {
     pub(super) files: Vec<ReadFile>,
     /// Identities that agreed at an earlier commit.
     pub(super) earlier: Vec<(ObjectId, CommitId, Base)>,
+    /// Objects whose manifests were removed by a commit that may have arrived just before the process ended.
+    pub(super) removed: Vec<ObjectId>,
 }
 
 /// Reads what was remembered, and how it stands to the branch as it is.
@@ -55,6 +57,17 @@ pub(super) async fn read_past<R: Remote>(
         Some(head) if is_given && head != commit => remote.is_before(head, commit).await?,
         _ => false,
     };
+    let mut removed = Vec::new();
+    if let Some(removing) = saved.was_removing().filter(|removing| given.contains(&removing.commit)) {
+        // What was made from the tip is not in its history: servers also give commits that no branch has.
+        let is_ahead = match head {
+            Some(head) => remote.is_before(head, removing.commit).await?,
+            None => false,
+        };
+        if !is_ahead {
+            removed = removing.ids;
+        }
+    }
     let files = if is_given { gather(remote, from, Some(commit), &caps).await? } else { Vec::new() };
     let mut earlier = Vec::new();
     for (commit, ids) in listed.into_iter().filter(|(commit, _)| given.contains(commit)) {
@@ -62,7 +75,7 @@ pub(super) async fn read_past<R: Remote>(
             earlier.push((id, commit, base));
         }
     }
-    Ok(Recalled { head, saved, given, is_behind, files, earlier })
+    Ok(Recalled { head, saved, given, is_behind, files, earlier, removed })
 }
 
 /// What files said of some objects at a commit.

@@ -176,7 +176,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             GitDone::Committed(Ok(None), _) => self.nothing_to_push(),
             GitDone::Committed(Err(error), sent) => self.not_pushed(&error.into(), sent),
             GitDone::Pushed(commit, Ok(()), sent) => self.pushed(commit, sent),
-            GitDone::Pushed(_, Err(error), sent) => self.not_pushed(&error, sent),
+            GitDone::Pushed(commit, Err(error), sent) => {
+                self.did_not_arrive(commit, &error);
+                self.not_pushed(&error, sent);
+            }
         }
     }
 

@@ -174,7 +174,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// The past was read.
     pub(super) fn recalled(&mut self, recalled: Result<Box<Recalled>, RepositoryError>) {
-        let Recalled { head, saved, given, is_behind, files, earlier } = match recalled {
+        let Recalled { head, saved, given, is_behind, files, earlier, removed } = match recalled {
             Ok(recalled) => *recalled,
             Err(error) => {
                 self.memory.recall = Recall::Read(Some(self.memory.past.clone()));
@@ -206,9 +206,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         for (id, commit, base) in earlier {
             self.bases.agreed_once(&id, base, commit);
         }
-        if let Some(removing) = saved.was_removing().filter(|removing| given.contains(&removing.commit)) {
-            removing.ids.iter().for_each(|id| self.bases.forget(id, self.is_listed(id)));
-        }
+        removed.iter().for_each(|id| self.bases.forget(id, self.is_listed(id)));
         for (id, answer) in saved.answers() {
             self.bases.answered(&id, Some(answer));
         }

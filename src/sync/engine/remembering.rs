@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cluster::{Cluster, ClusterError, StateText};
 use crate::object::ObjectId;
 use crate::report::Verb;
-use crate::repository::{CommitId, Remote};
+use crate::repository::{CommitId, PushError, Remote};
 
 use super::super::clock::{Clock, Instant};
 use super::super::queue::backoff;
@@ -253,6 +253,15 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             self.push(commit, *sent);
         }
         true
+    }
+
+    /// A push failed. What the remote refused is no commit that a later process might find in the history: an answer that
+    /// got lost tells nothing.
+    pub(super) fn did_not_arrive(&mut self, commit: CommitId, error: &PushError) {
+        let is_sure = matches!(error, PushError::Raced | PushError::Refused(_));
+        if is_sure && self.memory.removing.as_ref().is_some_and(|removing| removing.commit == commit) {
+            self.memory.removing = None;
+        }
     }
 
     /// An object that was about to be deleted was read: gone, nothing of its past counts any more.
