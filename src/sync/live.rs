@@ -34,6 +34,8 @@ pub struct Entry {
 /// An object that was live and is not any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
+    /// UID that it had; `None`: this process has not seen it.
+    pub uid: Option<Arc<str>>,
     /// When this process first missed it.
     pub since: Instant,
     /// UID of its Namespace when it was last seen.
@@ -114,11 +116,16 @@ impl LiveTable {
         }
         let digest = Some(digest(object, manager, self.with_status, self.with_owners));
         let namespace = id.namespace().and_then(|namespace| self.namespaces.get(namespace));
+        // Shown once more by a watch that lags, it is still of the Namespace that it was in, which may be another by now.
+        let of_entry = self.entries.get(id).filter(|entry| *entry.uid == *uid);
+        let of_tombstone = self.tombstones.get(id).filter(|tombstone| tombstone.uid.as_deref() == Some(uid));
+        let known = of_entry.and_then(|entry| entry.namespace_uid.clone());
+        let known = known.or_else(|| of_tombstone.and_then(|tombstone| tombstone.namespace_uid.clone()));
         let entry = Entry {
             uid: uid.into(),
             version: version.into(),
             digest,
-            namespace_uid: namespace.map(|namespace| namespace.uid.clone()),
+            namespace_uid: known.or_else(|| namespace.map(|namespace| namespace.uid.clone())),
             opts_out: opts_out_of_prune(object),
             listing,
         };
@@ -143,7 +150,7 @@ impl LiveTable {
         }
         let definition_uid = self.definitions.get(id.group_kind()).map(|definition| definition.uid.clone());
         let (namespace_uid, opted_out) = (entry.namespace_uid, entry.opts_out);
-        let tombstone = Tombstone { since: now, namespace_uid, definition_uid, opted_out };
+        let tombstone = Tombstone { uid: Some(entry.uid), since: now, namespace_uid, definition_uid, opted_out };
         self.tombstones.entry(id.clone()).or_insert(tombstone);
         true
     }
@@ -156,7 +163,7 @@ impl LiveTable {
         namespace_uid: Option<Arc<str>>,
         definition_uid: Option<Arc<str>>,
     ) {
-        let tombstone = Tombstone { since: now, namespace_uid, definition_uid, opted_out: false };
+        let tombstone = Tombstone { uid: None, since: now, namespace_uid, definition_uid, opted_out: false };
         self.tombstones.entry(id.clone()).or_insert(tombstone);
     }
 

@@ -418,6 +418,24 @@ fn what_went_with_its_namespace_stays_in_git_also_when_a_later_process_asks() {
 }
 
 #[test]
+fn what_went_with_its_namespace_stays_in_git_also_when_a_watch_that_lags_shows_it_once_more() {
+    let shop = ObjectId::new(GroupKind::new("", "Namespace"), "", "shop");
+    for seconds in [0, 5] {
+        let mut world = captured();
+        world.cluster.keep_past();
+        for name in ["a", "b", "c"] {
+            world.cluster.remove(&config_map_id("shop", name));
+        }
+        world.cluster.remove(&shop);
+        world.cluster.update(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}), "people");
+        world.pass(seconds);
+        world.cluster.relist_from(config_map_id("shop", "a").group_kind(), 3);
+        world.pass(600);
+        assert!(world.git.file(PATH).is_some(), "after {seconds} s");
+    }
+}
+
+#[test]
 fn a_standby_that_takes_over_without_a_past_takes_nothing_for_agreed() {
     for steps in 0..40 {
         let mut world = World::new(TO_GIT);
