@@ -109,7 +109,9 @@ pub fn mend(git: &MemoryRemote) {
     for path in git.paths() {
         let text = git.file(&path).unwrap();
         if text.contains("<<<<<<<") {
-            git.commit_by_hand(&[(&path, Some(&text.replace(BROKEN, "\n").replace(BROKEN.trim_start(), "")))]);
+            let marks = [BROKEN, BROKEN.trim_start(), BROKEN.trim_start_matches("\n---\n")];
+            let mended = marks.into_iter().fold(text, |text, mark| text.replace(mark, "\n"));
+            git.commit_by_hand(&[(&path, Some(mended.as_str()).filter(|text| !text.trim().is_empty()))]);
         }
     }
     if git.file(COPY).is_some() {
