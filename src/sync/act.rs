@@ -138,13 +138,18 @@ impl<C: Cluster> Step<'_, C> {
                 let live = self.cluster.apply(self.id, object.clone(), false, false).await?;
                 self.release(live, release).await
             }
+            Action::Apply { object, changed, force, unless_changed: true, .. } => {
+                let live = self.apply_unless_changed(live.unwrap_or_default(), object, changed, *force, view).await?;
+                self.drop_former(live).await
+            }
             Action::Apply { object, force, .. } => {
                 let live = self.cluster.apply(self.id, object.clone(), *force, false).await?;
                 self.drop_former(live).await
             }
             Action::Release { fields, .. } => self.release(live.unwrap_or_default(), fields).await,
             Action::Strip { fields, .. } => self.strip(live.unwrap_or_default(), fields, view).await,
-            Action::Delete { uid, .. } | Action::Recreate { uid, .. } => self.delete(uid).await.map(|()| None),
+            Action::Delete { uid, version, .. } => self.delete(uid, version.as_deref()).await.map(|()| None),
+            Action::Recreate { uid, .. } => self.delete(uid, None).await.map(|()| None),
             Action::Write { .. }
             | Action::Edit { .. }
             | Action::Remove { .. }
@@ -153,6 +158,40 @@ impl<C: Cluster> Step<'_, C> {
             | Action::ListPatch { .. }
             | Action::Set { .. } => Ok(live),
         }
+    }
+
+    /// Applies to the object as it was seen. What somebody changed meanwhile may be theirs to decide: that is planned again.
+    async fn apply_unless_changed(
+        &self,
+        mut live: Value,
+        object: &Value,
+        fields: &[FieldPath],
+        force: bool,
+        view: SchemaView<'_>,
+    ) -> Result<Value, ClusterError> {
+        let before = live.clone();
+        let is_same = |live: &Value| {
+            let text = |live: &Value, pointer: &str| live.pointer(pointer).cloned();
+            text(live, "/metadata/uid") == text(&before, "/metadata/uid")
+                && fields.iter().all(|path| compare::get(live, path, view) == compare::get(&before, path, view))
+        };
+        let mut last = ClusterError::Changed(format!("{} keeps moving", self.id));
+        for _ in 0..TRIES {
+            let mut object = object.clone();
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                let version = live.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
+                metadata.insert("resourceVersion".to_owned(), version);
+            }
+            match self.cluster.apply(self.id, object, force, false).await {
+                Err(error @ ClusterError::Changed(_)) => last = error,
+                outcome => return outcome,
+            }
+            live = match self.cluster.get(self.id, self.version).await? {
+                Some(live) if is_same(&live) => live,
+                _ => return Err(last),
+            };
+        }
+        Err(last)
     }
 
     async fn release(&self, mut live: Value, fields: &[FieldPath]) -> Result<Option<Value>, ClusterError> {
@@ -226,13 +265,16 @@ impl<C: Cluster> Step<'_, C> {
         }
     }
 
-    async fn delete(&self, uid: &str) -> Result<(), ClusterError> {
+    async fn delete(&self, uid: &str, version: Option<&str>) -> Result<(), ClusterError> {
         let mut last = None;
         for _ in 0..TRIES {
             let Some(live) = self.cluster.get(self.id, self.version).await? else { return Ok(()) };
             let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             if text("/metadata/uid") != uid {
                 return Err(ClusterError::Invalid(format!("{} was made anew in the meantime; it is left", self.id)));
+            }
+            if version.is_some_and(|version| text("/metadata/resourceVersion") != version) {
+                return Err(ClusterError::Changed(format!("{} changed in the meantime; it is planned again", self.id)));
             }
             let request = DeleteRequest {
                 id: self.id.clone(),

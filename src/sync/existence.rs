@@ -137,7 +137,7 @@ pub(super) fn write(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: 
 pub(super) fn prune(plan: &mut Plan, subject: &Subject<'_>, live: &Value, rule: &Rule, identity: &Identity) {
     if guards::may_delete(plan, subject, live, rule, identity) {
         let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-        plan.actions.push(Action::Delete { uid: uid.to_owned(), rule: rule.index });
+        plan.actions.push(Action::Delete { uid: uid.to_owned(), version: None, rule: rule.index });
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Action {
         adopted: Vec<FieldPath>,
         /// Whether fields of other managers are taken over.
         force: bool,
+        /// Whether it must find those fields as they were when it was planned: either side may change one of them.
+        unless_changed: bool,
         /// First rule that decides a changed field.
         rule: RuleIndex,
     },
@@ -56,6 +58,8 @@ pub enum Action {
     Delete {
         /// UID that it must still have.
         uid: String,
+        /// resourceVersion that it must still have; `None`: whichever.
+        version: Option<String>,
         /// Rule that decides existence.
         rule: RuleIndex,
     },

@@ -73,7 +73,9 @@ pub(super) fn plan(
             identify(&mut object, manifest, subject.id);
         }
         let force = contested.may_force(&changed, live, directions, identity);
-        plan.actions.push(Action::Apply { object, changed, adopted, force, rule: first });
+        let either_side = |path: &FieldPath| directions.of(path).1.is_some_and(|rule| rule.sync_to == Direction::Both);
+        let unless_changed = changed.iter().any(either_side);
+        plan.actions.push(Action::Apply { object, changed, adopted, force, unless_changed, rule: first });
     }
     contested.report(plan, directions);
 }

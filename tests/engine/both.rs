@@ -56,6 +56,35 @@ fn holds(world: &World) -> SavedHolds {
     kept.sections.get(state::HOLDS).map(|text| SavedHolds::read(text)).unwrap_or_default()
 }
 
+/// What somebody does in the cluster is there at the end, whenever it comes after a commit. `commit`: what it says of `a`.
+fn an_edit_stays_whenever_it_comes_after(commit: Option<&str>) {
+    for steps in 0..80 {
+        let mut world = agreed(BOTH);
+        world.pace.set(steps, 3);
+        world.git.commit_by_hand(&[(PATH, commit), ("README.md", Some("hello"))]);
+        world.engine.poke();
+        for _ in 0..steps {
+            if let Some(until) = world.step() {
+                world.clock.set(until.unwrap_or_default());
+            }
+        }
+        edit(&world, json!({"a": "3"}));
+        world.pace.set(0, 0);
+        world.pass(1_000);
+        assert_eq!(live(&world), json!({"a": "3"}), "after {steps} steps: {:?}", world.said(&id()));
+    }
+}
+
+#[test]
+fn an_edit_that_comes_while_a_commit_is_applied_is_not_written_over() {
+    an_edit_stays_whenever_it_comes_after(Some(&manifest("a", "2")));
+}
+
+#[test]
+fn an_edit_that_comes_while_the_object_is_deleted_keeps_it() {
+    an_edit_stays_whenever_it_comes_after(None);
+}
+
 /// What `kubeferry release` does.
 fn release(world: &mut World, keep: Option<Side>) {
     world.cluster.keep(|kept| {

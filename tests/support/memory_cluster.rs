@@ -608,6 +608,13 @@ impl State {
     ) -> Result<Value, ClusterError> {
         let schema = Schema::builtin();
         let view = schema.view_of(object);
+        let mut object = object.clone();
+        let asked = object["metadata"].as_object_mut().and_then(|metadata| metadata.remove("resourceVersion"));
+        let object = &object;
+        let there = self.objects.get(id).map(|live| live["metadata"]["resourceVersion"].clone());
+        if asked.is_some() && asked != there {
+            return Err(ClusterError::Changed(format!("{id} moved")));
+        }
         let fields = FieldSet::of(object, view);
         let mut live = match self.objects.get(id) {
             Some(live) => live.clone(),

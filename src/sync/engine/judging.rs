@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::object::ObjectId;
 use crate::report::{Side, Verb};
 use crate::repository::Remote;
+use crate::rules::Direction;
 
 use super::super::act::act;
 use super::super::clock::Clock;
@@ -174,7 +175,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.flights.insert(id.clone(), false);
         let since = self.clock.now();
         let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
-        let actions = vec![Action::Delete { uid, rule }];
+        // An edit in between would have kept it.
+        let either_side = self.rules.rules.get(rule).is_some_and(|rule| rule.sync_to == Direction::Both);
+        let version = self.live.get(&id).filter(|_| either_side).map(|entry| entry.version.to_string());
+        let actions = vec![Action::Delete { uid, version, rule }];
         self.tasks.push(Box::pin(async move {
             Done::Acted(since, Box::new(act(cluster, identity, id, None, Default::default(), None, actions).await))
         }));

@@ -324,7 +324,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let (deletes, writes): (Vec<Action>, Vec<Action>) =
             plan.actions.into_iter().filter(|action| action.side() == Side::Cluster).partition(Action::deletes);
         match deletes.into_iter().next() {
-            Some(Action::Delete { uid, rule }) => drop(self.doomed.insert(id.clone(), (rule, uid))),
+            Some(Action::Delete { uid, rule, .. }) => drop(self.doomed.insert(id.clone(), (rule, uid))),
             _ => drop(self.doomed.remove(&id)),
         }
         if !writes.is_empty() {

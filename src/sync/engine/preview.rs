@@ -79,7 +79,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                     self.try_apply(preview, object, &observed);
                 }
                 // Shown when it is known whether it goes.
-                Action::Delete { uid, rule } => {
+                Action::Delete { uid, rule, .. } => {
                     self.doomed_texts.extend(preview.before.map(|text| (plan.id.clone(), text)));
                     self.doomed.insert(plan.id.clone(), (rule, uid));
                 }
