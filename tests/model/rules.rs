@@ -1,6 +1,7 @@
 //! Rules as data, and what they say of a field, in words of their own: the oracle must not ask the code under test.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use kubeferry::object::{FieldPath, ObjectId, PathElement};
 use proptest::prelude::*;
@@ -73,8 +74,9 @@ const FILTERS: [(&str, &[&str]); 8] = [
     ("/spec/list", &["spec", "list"]),
 ];
 
-/// How often a rule lets either side change what it covers.
-const EITHER: u32 = 0;
+/// How often a rule lets either side change what it covers: never, unless `KUBEFERRY_EITHER` says so.
+static EITHER: LazyLock<u32> =
+    LazyLock::new(|| std::env::var("KUBEFERRY_EITHER").map_or(0, |weight| weight.parse().unwrap()));
 
 /// A few rules; the first that covers a field decides.
 pub fn rules() -> impl Strategy<Value = Vec<Rule>> {
@@ -82,7 +84,7 @@ pub fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let to = prop_oneof![
         4 => Just(To::Cluster),
         4 => Just(To::Git),
-        EITHER => conflict().prop_map(To::Both),
+        *EITHER => conflict().prop_map(To::Both),
         1 => Just(To::Observe),
     ];
     let plurals = subsequence(PLURALS.map(|(plural, _)| plural).to_vec(), 1..=4);
@@ -98,7 +100,7 @@ pub fn rules() -> impl Strategy<Value = Vec<Rule>> {
         suspend,
     });
     // The last decides over everything: else most objects would have no rule.
-    let rest = prop_oneof![2 => Just(To::Cluster), 2 => Just(To::Git), EITHER => conflict().prop_map(To::Both)];
+    let rest = prop_oneof![2 => Just(To::Cluster), 2 => Just(To::Git), *EITHER => conflict().prop_map(To::Both)];
     let rest = rest.prop_map(|to| Rule {
         plurals: PLURALS.map(|(plural, _)| plural).to_vec(),
         namespaces: vec!["shop", "lab"],
