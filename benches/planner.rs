@@ -188,6 +188,7 @@ fn pair(manifest: Value, manager: &str) -> Pair {
         live_labels: labels,
         existence: Some(1),
         opts_out: false,
+        is_whole: true,
     };
     let mut owned = manifest.clone();
     // The rule `replicas` sends this one the other way.

@@ -118,12 +118,12 @@ impl Rule {
         self.kind_mismatch(kind).is_none() && self.is_in_namespace(id) && self.has_name(id.name())
     }
 
-    /// Everything that says what the rule selects, and which way that goes. Another text means another selection; only
+    /// Everything that says what the rule selects, whether it acts, and which way that goes. Another text means another selection; only
     /// compared, never read.
     pub fn selection_text(&self) -> String {
-        let Self { sync_to, fields, format, selection, .. } = self;
+        let Self { sync_to, suspend, fields, format, selection, .. } = self;
         let fields: Vec<String> = fields.iter().map(|field| field.filter.to_string()).collect();
-        format!("{sync_to:?} {format:?} {fields:?} {selection:?}\n")
+        format!("{sync_to:?} {suspend} {format:?} {fields:?} {selection:?}\n")
     }
 
     fn is_in_namespace(&self, id: &ObjectId) -> bool {

@@ -29,6 +29,8 @@ pub struct Base {
     pub live_labels: Arc<Labels>,
     /// Rule that decided existence then.
     pub existence: Option<RuleIndex>,
+    /// Whether it tells of each field that the rules in force ask about: other rules may have compared fewer.
+    pub is_whole: bool,
     /// Whether the manifest opted out of prune.
     pub opts_out: bool,
 }
@@ -167,6 +169,13 @@ impl Bases {
             None => self.answers.remove(id),
         };
         self.revision += u64::from(before != answer);
+    }
+
+    /// Other rules ask about an object now: what they cover may never have been compared.
+    pub fn doubt(&mut self, id: &ObjectId) {
+        if let Some(base) = self.agreed.get_mut(id) {
+            base.is_whole = false;
+        }
     }
 
     /// Rule positions mean something else after a reload: the objects stay agreed, no rule decided them.

@@ -99,6 +99,13 @@ impl Pasts {
         self.revision
     }
 
+    /// Other rules ask about an object now: what its fields were compared with tells nothing of those that they cover.
+    pub fn doubt(&mut self, id: &ObjectId) {
+        if let Some(known) = self.known.get_mut(id) {
+            known.place = None;
+        }
+    }
+
     /// Both sides agree: the base tells of every field but those that are apart.
     pub fn agree(&mut self, id: &ObjectId) {
         let is_plain = |known: &Known| known.apart.is_empty() && known.edits.is_empty() && known.waits.is_none();

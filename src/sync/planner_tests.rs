@@ -161,6 +161,7 @@ impl Case {
             live_labels: labels,
             existence: Some(0),
             opts_out: false,
+            is_whole: true,
         });
         self
     }

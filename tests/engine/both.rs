@@ -119,6 +119,34 @@ fn a_change_on_one_side_reaches_the_other() {
 }
 
 #[test]
+fn what_other_rules_never_compared_is_nobodys_edit() {
+    let mut world = World::new("- {name: apply, resources: [configmaps], namespaces: [shop], syncTo: kubernetes}");
+    world.push(&[(PATH, Some(&manifest("a", "1")))]);
+    world.pass(20);
+    // One rule covers every field and rests, another acts: what is committed now reaches nobody.
+    world.reload(
+        "- {name: idle, resources: [configmaps], namespaces: [shop], suspend: true, syncTo: kubernetes}
+- {name: rest, resources: [configmaps], syncTo: kubernetes}",
+    );
+    world.push(&[(PATH, Some(&manifest("a", "2")))]);
+    world.pass(20);
+    for restarts in [false, true] {
+        if restarts {
+            world.restart(true);
+        } else {
+            world.reload(BOTH);
+        }
+        world.pass(20);
+        assert!(git(&world).contains("a: \"2\""), "what was committed is not written over: {}", git(&world));
+        assert_eq!(live(&world), json!({"a": "1"}));
+        world.assert_said(&id(), "kubeferry release");
+    }
+    release(&mut world, Some(Side::Git));
+    world.pass(20);
+    assert_eq!(live(&world), json!({"a": "2"}));
+}
+
+#[test]
 fn a_field_that_both_sides_changed_is_held_and_the_others_are_carried() {
     let mut world = agreed(BOTH);
     disagree(&mut world);

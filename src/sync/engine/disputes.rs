@@ -10,7 +10,7 @@ use crate::manifest::Place;
 use crate::object::{Kind, ObjectId};
 use crate::report::{Change, Verb};
 use crate::repository::{BlobId, Remote};
-use crate::rules::{Conflict, Rule};
+use crate::rules::{Conflict, Rule, Rules};
 
 use super::super::act::Acted;
 use super::super::clock::Clock;
@@ -32,8 +32,29 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// The manifest that both sides last agreed on, where a rule asks for it.
     pub(super) fn past_manifest(&self, id: &ObjectId, kind: &Kind) -> Option<(BlobId, Place)> {
         self.asking(id, kind).next()?;
-        let of_base = || self.bases.get(id).map(|base| (base.blob, base.place.clone()));
+        let base = || self.bases.get(id).filter(|base| base.is_whole);
+        let of_base = || base().map(|base| (base.blob, base.place.clone()));
         self.pasts.place(id).cloned().or_else(of_base)
+    }
+
+    /// The rules changed: where others may select an object now, nobody has compared all the fields that they are about, and
+    /// a difference there says nothing of who made it.
+    pub(super) fn doubt_pasts(&mut self, before: &Rules) {
+        let texts = |rules: &Rules| rules.rules.iter().map(Rule::selection_text).collect::<Vec<String>>();
+        let (then, now) = (texts(before), texts(&self.rules));
+        let is_other = |id: &&ObjectId| {
+            let Some(kind) = self.kinds.get(id.group_kind()) else { return true };
+            let selecting = |rules: &'_ [Rule], texts: &[String]| -> Vec<String> {
+                let pairs = rules.iter().zip(texts);
+                pairs.filter(|(rule, _)| rule.may_select(id, kind)).map(|(_, text)| text.clone()).collect()
+            };
+            selecting(&before.rules, &then) != selecting(&self.rules.rules, &now)
+        };
+        let doubtful: Vec<ObjectId> = self.bases.ids().filter(is_other).cloned().collect();
+        for id in doubtful {
+            self.bases.doubt(&id);
+            self.pasts.doubt(&id);
+        }
     }
 
     /// Notes how both sides stand where the later change wins.

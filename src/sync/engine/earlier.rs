@@ -118,5 +118,6 @@ fn base_in_file(id: &ObjectId, blob: BlobId, file: &ManifestFile) -> Option<Base
         live_labels: labels,
         existence: None,
         opts_out: manifest.prune_disabled,
+        is_whole: true,
     })
 }

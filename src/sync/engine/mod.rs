@@ -322,7 +322,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Rules that replace the ones in force. Everything is read and planned anew; what agreed stays agreed.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
-        self.rules = rules;
+        let before = std::mem::replace(&mut self.rules, rules);
+        self.doubt_pasts(&before);
         self.set_patch_paths();
         self.outdate_composing();
         self.bases.renumber();

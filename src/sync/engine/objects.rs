@@ -346,6 +346,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             live_labels: planner::labels(live).into(),
             existence: plan.existence,
             opts_out: planner::opts_out_of_prune(manifest),
+            is_whole: true,
         };
         self.bases.agree(&plan.id, base);
         self.applied.remove(&plan.id);

@@ -203,8 +203,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         } else {
             self.take_past(&saved, commit, files);
         }
+        let is_same = saved.rules == state::selection(&self.rules).to_string();
         for (id, commit, base) in earlier {
-            self.bases.agreed_once(&id, base, commit);
+            self.bases.agreed_once(&id, Base { is_whole: is_same, ..base }, commit);
         }
         removed.iter().for_each(|id| self.bases.forget(id, self.is_listed(id)));
         for (id, answer) in saved.answers() {
@@ -266,6 +267,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             live_labels: labels,
             existence,
             opts_out: entry.prune_disabled(),
+            is_whole: true,
         })
     }
 

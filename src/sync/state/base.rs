@@ -11,6 +11,7 @@ use crate::repository::CommitId;
 use crate::rules::{Direction, Rule, Rules};
 
 use super::super::base::{Answer, Bases, Past};
+use super::super::three_way;
 use super::key;
 
 /// The form of this section. Another one is not read.
@@ -102,10 +103,16 @@ impl SavedBase {
             listed.remove(&largest);
             withheld.insert(largest);
         }
+        // Where a rule asks which side changed a field, a past that may not tell of that field is none.
+        let is_asked = |id: &ObjectId| {
+            kind_of(id.group_kind()).is_none_or(|kind| {
+                rules.rules.iter().any(|rule| three_way::concerns(rule) && rule.may_select(id, &kind))
+            })
+        };
         let mut differs: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
         for (id, past) in listed.into_values().flatten() {
             let (commit, path) = match past {
-                Past::Agreed(commit) => match bases.get(id) {
+                Past::Agreed(commit) => match bases.get(id).filter(|base| base.is_whole || !is_asked(id)) {
                     Some(base) => (commit.to_string(), base.place.path.to_string()),
                     None => Default::default(),
                 },
