@@ -7,7 +7,7 @@ use kubeferry::object::{GroupKind, ObjectId};
 use kubeferry::sync::state::{self, SavedBase};
 use serde_json::json;
 
-use super::world::{TO_CLUSTER, TO_GIT, World, config_map, config_map_id, manifest};
+use super::world::{DEPLOYMENT, TO_CLUSTER, TO_GIT, World, config_map, config_map_id, deployment_id, manifest};
 
 const PATH: &str = "shop/ConfigMap/a.yaml";
 
@@ -78,6 +78,23 @@ fn what_was_removed_from_git_while_no_process_ran_goes_from_the_cluster() {
     assert!(world.cluster.object(&config_map_id("shop", "a")).is_none());
     assert!(world.cluster.object(&config_map_id("shop", "b")).is_some());
     world.assert_in_sync();
+}
+
+#[test]
+fn what_an_autoscaler_in_git_writes_is_known_after_a_restart() {
+    let mut world = World::new("- {name: apply, apiGroups: [apps], resources: [deployments], syncTo: kubernetes}");
+    let autoscaler = "\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: shop}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}
+";
+    world.push(&[("web.yaml", Some(DEPLOYMENT)), ("scale.yaml", Some(autoscaler))]);
+    world.pass(20);
+    world.assert_said(&deployment_id(), "HorizontalPodAutoscaler");
+    world.restart(true);
+    world.pass(20);
+    world.assert_said(&deployment_id(), "HorizontalPodAutoscaler");
 }
 
 #[test]

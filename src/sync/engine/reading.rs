@@ -31,21 +31,15 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let (mut touched, mut concerned) = (Vec::new(), BTreeSet::new());
         let mut unreadable = None;
         let emptied = self.emptied(&files);
-        for ReadFile { path, file, aims } in files {
-            concerned.extend(self.autoscalers.set_file(&path, aims));
-            let (blob, file) = file.unzip();
-            match blob.flatten() {
-                Some(blob) => self.blobs.insert(path.clone(), blob),
-                None => self.blobs.remove(&path),
-            };
-            if file.as_ref().is_some_and(hides_something) || emptied.contains(&path) {
-                self.unreadable.insert(path.clone());
-                unreadable = Some(path.clone());
-            } else {
-                self.unreadable.remove(&path);
-            }
+        for file in files {
+            let path = file.path.clone();
             concerned.extend(self.claims.of(&path).cloned());
-            touched.extend(self.index.update(&path, file));
+            let (of_file, targets) = self.take_file(file, emptied.contains(&path));
+            touched.extend(of_file);
+            concerned.extend(targets);
+            if self.unreadable.contains(&path) {
+                unreadable = Some(path);
+            }
         }
         let mut touched = self.expand(touched);
         self.disallow(&touched);
@@ -78,6 +72,24 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         touched.extend(std::mem::take(&mut self.hidden_ids));
         touched.extend(concerned);
         touched.into_iter().for_each(|id| self.queue.push(id));
+    }
+
+    /// What is known of one file follows to what was read of it. `is_emptied`: something has gone that it held. Returns the
+    /// identities that it touches, and the objects whose fields may have another writer now.
+    pub(super) fn take_file(&mut self, read: ReadFile, is_emptied: bool) -> (Vec<ObjectId>, Vec<ObjectId>) {
+        let ReadFile { path, file, aims } = read;
+        let targets = self.autoscalers.set_file(&path, aims);
+        let (blob, file) = file.unzip();
+        match blob.flatten() {
+            Some(blob) => self.blobs.insert(path.clone(), blob),
+            None => self.blobs.remove(&path),
+        };
+        if file.as_ref().is_some_and(hides_something) || is_emptied {
+            self.unreadable.insert(path.clone());
+        } else {
+            self.unreadable.remove(&path);
+        }
+        (self.index.update(&path, file), targets)
     }
 
     /// Files that held manifests when their objects last agreed and now hold something that shows nothing of them. Nobody

@@ -193,6 +193,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 return;
             }
         }
+        let is_same = saved.rules == state::selection(&self.rules).to_string();
         if is_lost {
             let short = commit.short();
             tracing::warn!(
@@ -201,9 +202,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             );
             self.list_newcomers();
         } else {
-            self.take_past(&saved, commit, files);
+            self.take_past(&saved, is_same, commit, files);
         }
-        let is_same = saved.rules == state::selection(&self.rules).to_string();
         for (id, commit, base) in earlier {
             self.bases.agreed_once(&id, Base { is_whole: is_same, ..base }, commit);
         }
@@ -216,19 +216,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     /// The index shows the commit at which both sides last agreed, and what stands there has a base.
-    fn take_past(&mut self, saved: &SavedBase, commit: CommitId, files: Vec<ReadFile>) {
+    /// `is_same`: the rules select what they selected then.
+    fn take_past(&mut self, saved: &SavedBase, is_same: bool, commit: CommitId, files: Vec<ReadFile>) {
         let listed: BTreeSet<ObjectId> = saved.listed().map(|(id, _)| id).collect();
-        for ReadFile { path, file, .. } in files {
-            let (blob, file) = file.unzip();
-            match blob.flatten() {
-                Some(blob) => drop(self.blobs.insert(path.clone(), blob)),
-                None => drop(self.blobs.remove(&path)),
-            }
-            self.index.update(&path, file);
-        }
+        // Nothing is planned before the branch's head was read, and then everything is.
+        files.into_iter().for_each(|file| drop(self.take_file(file, false)));
         self.head = Some(commit);
         self.head_read = true;
-        let is_same = saved.rules == state::selection(&self.rules).to_string();
         let ids: Vec<ObjectId> = self.index.objects().cloned().collect();
         for id in ids {
             match self.base_in_index(&id).filter(|_| is_same && !listed.contains(&id) && self.assumes(saved, &id)) {
