@@ -221,6 +221,5 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
 /// Namespaces and CustomResourceDefinitions are always watched: what they hold depends on them.
 pub(super) fn is_container(kind: &GroupKind) -> bool {
-    *kind == GroupKind::new("", "Namespace")
-        || *kind == GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition")
+    matches!((&*kind.group, &*kind.kind), ("", "Namespace") | ("apiextensions.k8s.io", "CustomResourceDefinition"))
 }

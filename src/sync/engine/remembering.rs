@@ -92,12 +92,19 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         !self.remembers() || self.memory.writing.is_none() && self.memory.written.as_ref() == Some(&self.marks())
     }
 
+    /// Whether something is to be written, and no write is under way.
+    fn has_news(&self) -> bool {
+        self.memory.writing.is_none() && !self.is_remembered()
+    }
+
     /// When the state is to be written; `None` when nothing changed.
     pub(super) fn remember_due(&self) -> Option<Instant> {
-        if !self.remembers() || self.memory.writing.is_some() || self.is_remembered() {
-            return None;
-        }
-        let changed = self.memory.changed?;
+        let changed = self.memory.changed.filter(|_| self.has_news())?;
+        Some(self.due_since(changed))
+    }
+
+    /// When what changed at this instant is to be written.
+    fn due_since(&self, changed: Instant) -> Instant {
         let is_announced = self.memory.removing.is_some() || !self.memory.deleting.is_empty();
         let wait = match self.mode {
             Mode::Once if self.is_read() => Duration::ZERO,
@@ -106,7 +113,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             _ => BUSY,
         };
         let between = if wait.is_zero() { None } else { self.memory.last.map(|last| last + BETWEEN) };
-        Some((changed + wait).max(between.unwrap_or_default()).max(self.memory.next))
+        (changed + wait).max(between.unwrap_or_default()).max(self.memory.next)
     }
 
     /// Whether deletes that wait for their announcement are not in the state yet.
@@ -119,12 +126,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Writes the state when that is due.
     pub(super) fn remember(&mut self) -> bool {
-        if !self.remembers() || self.memory.writing.is_some() || self.is_remembered() {
+        if !self.has_news() {
             return false;
         }
         let now = self.clock.now();
-        self.memory.changed.get_or_insert(now);
-        if self.remember_due().is_none_or(|due| now < due) || self.fenced.is_some() || !self.may_write() {
+        let changed = *self.memory.changed.get_or_insert(now);
+        if now < self.due_since(changed) || self.fenced.is_some() || !self.may_write() {
             return false;
         }
         // Until the lists were read whole nobody knows what is missing: then what was known before holds.
