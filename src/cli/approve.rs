@@ -2,21 +2,18 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cluster::{ClusterError, FieldManager, StateMap, StateText};
+use crate::cluster::StateText;
 use crate::report::terminal::escape_line;
 use crate::sync::deletes::{HeldSet, SavedDeletes};
 use crate::sync::state::{self, Approval};
 
 use super::args::{Approve, Format, Options};
+use super::kept;
 use super::say::say;
-use super::session;
-
-/// How often the state is read again when the instance wrote to it meanwhile.
-const TRIES: usize = 5;
 
 /// How many objects of a set are named.
 const NAMED: usize = 50;
@@ -26,33 +23,24 @@ const NAMED: usize = 50;
 /// # Errors
 /// When the plan is not held, or the state cannot be read or written.
 pub async fn approve(options: &Options, args: &Approve) -> anyhow::Result<ExitCode> {
-    let identity = session::identity(options);
-    let manager = FieldManager::new(&identity.namespace, &identity.name)?;
-    let connection = session::connect(options).await?;
-    let map = StateMap::new(&connection, manager, &identity.namespace, &identity.name)?;
-    for _ in 0..TRIES {
-        let kept = map.read().await?.with_context(|| {
-            let (namespace, name) = (&identity.namespace, &identity.name);
-            format!("there is no ConfigMap {namespace}/{name}-state: has the instance run, and are --namespace and --name its?")
-        })?;
+    let Some(plan) = &args.plan_id else {
+        let (_, kept) = kept::read(options).await?;
+        return list(&held(&kept)?, options.output);
+    };
+    let by = kept::by(args.by.as_ref());
+    let set = kept::change(options, |kept| {
         let held = held(&kept)?;
-        let Some(plan) = &args.plan_id else { return list(&held, options.output) };
         let Some(set) = held.iter().find(|set| set.plan_id == *plan) else {
             bail!("no plan {} is held; {}", escape_line(plan), summary(&held));
         };
-        let by = args.by.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "somebody".to_owned());
-        match map.write(approved(kept, plan, &by)?).await {
-            // The instance wrote to it meanwhile: what is held may be something else now.
-            Err(ClusterError::Changed(_)) => continue,
-            written => drop(written?),
-        }
-        match options.output {
-            Format::Json => say(format_args!("{}\n", json!({"approved": set})))?,
-            Format::Text => say(format_args!("approved: {}\n", shown(set)))?,
-        }
-        return Ok(ExitCode::SUCCESS);
+        Ok((approved(kept, plan, &by)?, set.clone()))
+    })
+    .await?;
+    match options.output {
+        Format::Json => say(format_args!("{}\n", json!({"approved": set})))?,
+        Format::Text => say(format_args!("approved: {}\n", shown(&set)))?,
     }
-    Err(anyhow!("the state changes all the time; try again"))
+    Ok(ExitCode::SUCCESS)
 }
 
 fn held(state: &StateText) -> anyhow::Result<Vec<HeldSet>> {

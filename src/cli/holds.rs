@@ -3,10 +3,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::cluster::{FieldManager, StateMap, StateText};
+use crate::cluster::StateText;
 use crate::object::ObjectId;
 use crate::report::terminal::escape_line;
 use crate::sync::deletes::{HeldSet, SavedDeletes};
@@ -15,15 +14,15 @@ use crate::sync::past::Undecided;
 use crate::sync::state;
 
 use super::args::{Format, Options};
+use super::kept;
 use super::say::say;
-use super::session;
 
 /// Runs the verb. Exits with 0 when nothing is held, else 1.
 ///
 /// # Errors
 /// When the state cannot be read: exit 2.
 pub async fn holds(options: &Options) -> anyhow::Result<ExitCode> {
-    let (_, kept) = read(options).await?;
+    let (_, kept) = kept::read(options).await?;
     let saved = kept.sections.get(state::HOLDS).map(|text| SavedHolds::read(text)).unwrap_or_default();
     let deletes = held_deletes(&kept);
     match options.output {
@@ -42,21 +41,6 @@ pub async fn holds(options: &Options) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if saved.held.is_empty() && deletes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The state of the instance, and the ConfigMap that it is in.
-pub(super) async fn read(options: &Options) -> anyhow::Result<(StateMap, StateText)> {
-    let identity = session::identity(options);
-    let manager = FieldManager::new(&identity.namespace, &identity.name)?;
-    let connection = session::connect(options).await?;
-    let map = StateMap::new(&connection, manager, &identity.namespace, &identity.name)?;
-    let kept = map.read().await?.with_context(|| {
-        let (namespace, name) = (&identity.namespace, &identity.name);
-        format!(
-            "there is no ConfigMap {namespace}/{name}-state: has the instance run, and are --namespace and --name its?"
-        )
-    })?;
-    Ok((map, kept))
 }
 
 /// Sets of deletes that are held and that nobody has let go.

@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod explain;
 mod holds;
+mod kept;
 mod left;
 pub mod names;
 mod narrate;

@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cluster::{ApiServer, Cluster as _, ClusterError, FieldManager, StateText};
+use crate::cluster::{ApiServer, Cluster as _, FieldManager, StateText};
 use crate::object::ObjectId;
 use crate::report::Side;
 use crate::report::terminal::escape_line;
@@ -17,12 +17,10 @@ use crate::sync::past::Undecided;
 use crate::sync::state::{self, Release};
 
 use super::args::{Format, Options, Release as Arguments};
-use super::holds::{arguments, read};
+use super::holds::arguments;
+use super::kept;
 use super::say::say;
 use super::session;
-
-/// How often the state is read again when the instance wrote to it meanwhile.
-const TRIES: usize = 5;
 
 /// Runs the verb: releases one object, or everything that waits for somebody.
 ///
@@ -33,27 +31,19 @@ pub async fn release(options: &Options, args: &Arguments) -> anyhow::Result<Exit
         (Some(kind), Some(object)) => Some(find(options, kind, object).await?),
         _ => None,
     };
-    for _ in 0..TRIES {
-        let (map, kept) = read(options).await?;
+    let (by, keep, at) = (kept::by(args.by.as_ref()), args.keep.map(Into::into), Timestamp::now());
+    let ids = kept::change(options, |kept| {
         let ids = ids(&kept, named.as_ref(), args)?;
-        let by = args.by.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "somebody".to_owned());
-        let (keep, at) = (args.keep.map(Into::into), Timestamp::now());
         let release = |object: &ObjectId| Release { object: object.clone(), keep, by: by.clone(), at };
-        match map.write(with_releases(kept, ids.iter().map(release).collect())).await {
-            // The instance wrote to it meanwhile: what is held may be something else now.
-            Err(ClusterError::Changed(_)) => continue,
-            written => drop(written?),
-        }
-        let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        match options.output {
-            Format::Json => say(format_args!("{}\n", json!({"released": names})))?,
-            Format::Text => {
-                say(names.iter().map(|name| format!("released: {}\n", escape_line(name))).collect::<String>())?;
-            }
-        }
-        return Ok(ExitCode::SUCCESS);
+        Ok((with_releases(kept, ids.iter().map(release).collect()), ids))
+    })
+    .await?;
+    let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    match options.output {
+        Format::Json => say(format_args!("{}\n", json!({"released": names})))?,
+        Format::Text => say(names.iter().map(|name| format!("released: {}\n", escape_line(name))).collect::<String>())?,
     }
-    Err(anyhow!("the state changes all the time; try again"))
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The object that the arguments name.
