@@ -4,7 +4,7 @@
 mod patches;
 mod record;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use patches::{Fragment, NoOverlay, Overlay, PatchPaths};
@@ -37,6 +37,8 @@ pub enum Found {
 pub struct Index {
     files: HashMap<RepoPath, Slot>,
     by_id: HashMap<ObjectId, Spots>,
+    /// Files of which something is skipped that people should know of.
+    loud: BTreeSet<RepoPath>,
     /// Names that something skipped shows, with the files that show them.
     shown: HashMap<Box<str>, Vec<RepoPath>>,
     kustomizations: Kustomizations,
@@ -138,14 +140,20 @@ impl Index {
         Some(format!("{found}, and shows this kind and name"))
     }
 
-    /// Everything that is not taken for a manifest, in no particular order. Includes what is quiet.
+    /// Everything that is not taken for a manifest, by path, but for what is quiet.
     pub fn skips(&self) -> impl Iterator<Item = Skipped<'_>> {
-        self.files.iter().flat_map(|(path, slot)| slot.skipped(path))
+        let files = self.loud.iter().filter_map(|path| self.files.get_key_value(path));
+        files.flat_map(|(path, slot)| slot.skipped(path)).filter(|skip| !skip.reason.is_quiet())
     }
 
     /// Every identity that has a manifest, once each, in no particular order.
     pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
         self.by_id.keys()
+    }
+
+    /// The identity by which a manifest is kept; `None` when there is none.
+    pub fn known(&self, id: &ObjectId) -> Option<&ObjectId> {
+        self.by_id.get_key_value(id).map(|(known, _)| known)
     }
 
     /// How many identities have a manifest.
@@ -225,8 +233,13 @@ impl Index {
         touched
     }
 
-    /// Notes or forgets the names that something skipped in a file shows.
+    /// Notes or forgets what is skipped in a file, and the names that it shows.
     fn show(&mut self, path: &RepoPath, slot: &Slot, add: bool) {
+        if add && slot.skipped(path).any(|skip| !skip.reason.is_quiet()) {
+            self.loud.insert(path.clone());
+        } else {
+            self.loud.remove(path);
+        }
         for name in slot.shown_names() {
             if add {
                 self.shown.entry(name.into()).or_default().push(path.clone());

@@ -150,7 +150,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Files and documents that are not read as manifests: path, line, reason.
     pub fn skipped_files(&self) -> impl Iterator<Item = (&RepoPath, usize, String)> {
-        let loud = self.index.skips().filter(|skip| !skip.reason.is_quiet());
-        loud.map(|skip| (skip.path, skip.line as usize, skip.reason.to_string()))
+        self.index.skips().map(|skip| (skip.path, skip.line as usize, skip.reason.to_string()))
     }
 }
