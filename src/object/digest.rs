@@ -22,10 +22,46 @@ impl Digest {
         Self::cut(hasher)
     }
 
+    /// Digest of entries in any order, as of an object that holds them.
+    pub fn of_entries<'a>(entries: impl IntoIterator<Item = (&'a str, Part<'a>)>) -> Self {
+        let mut hasher = Sha256::new();
+        feed_entries(&mut hasher, entries.into_iter().collect());
+        Self::cut(hasher)
+    }
+
     fn cut(hasher: Sha256) -> Self {
         let mut short = [0; 16];
         short.iter_mut().zip(hasher.finalize()).for_each(|(to, from)| *to = from);
         Self(short)
+    }
+}
+
+/// What goes into a digest without being copied together first.
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// A value as it is.
+    Value(&'a Value),
+    /// An object of these entries.
+    Entries(Vec<(&'a str, Part<'a>)>),
+    /// An array of these values.
+    Items(Vec<&'a Value>),
+}
+
+fn feed_entries(hasher: &mut Sha256, mut entries: Vec<(&str, Part<'_>)>) {
+    hasher.update(b"{");
+    hasher.update((entries.len() as u64).to_be_bytes());
+    entries.sort_by_key(|(key, _)| *key);
+    for (key, part) in entries {
+        feed_text(hasher, key);
+        match part {
+            Part::Value(value) => feed(hasher, value),
+            Part::Entries(entries) => feed_entries(hasher, entries),
+            Part::Items(items) => {
+                hasher.update(b"[");
+                hasher.update((items.len() as u64).to_be_bytes());
+                items.iter().for_each(|item| feed(hasher, item));
+            }
+        }
     }
 }
 

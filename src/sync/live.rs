@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::object::digest::Digest;
+use crate::object::digest::{Digest, Part};
 use crate::object::readiness::{self, Unready};
 use crate::object::{GroupKind, ObjectId};
 use crate::rules::Labels;
@@ -104,11 +104,13 @@ impl LiveTable {
         let is_listing = self.watched(id.group_kind()) == Some(&Watched::Listing);
         let uid = text("/metadata/uid");
         // Of its former life too: a response to our creation may come before the last events of what it replaced.
-        if let Some(entry) = self.entries.get_mut(id)
-            && is_older(version, &entry.version)
-        {
-            entry.listing = listing;
-            return if is_listing { Sighting::Stale } else { Sighting::Unchanged };
+        if let Some(entry) = self.entries.get_mut(id) {
+            // The event of our own write shows what its response did.
+            let is_known = *entry.version == *version && *entry.uid == *uid && entry.digest.is_some();
+            if is_known || is_older(version, &entry.version) {
+                entry.listing = listing;
+                return if is_listing && !is_known { Sighting::Stale } else { Sighting::Unchanged };
+            }
         }
         match readiness::unready(object) {
             Some(unready) => drop(self.unready.insert(id.clone(), unready)),
@@ -232,6 +234,11 @@ impl LiveTable {
     /// What is kept of an object; `None` when it is not live.
     pub fn get(&self, id: &ObjectId) -> Option<&Entry> {
         self.entries.get(id)
+    }
+
+    /// The identity by which an object is kept; `None` when it is not live.
+    pub fn known(&self, id: &ObjectId) -> Option<&ObjectId> {
+        self.entries.get_key_value(id).map(|(known, _)| known)
     }
 
     /// When and where an object was missed.
@@ -359,32 +366,23 @@ fn is_older(version: &str, known: &str) -> bool {
 /// Digest of what a plan depends on: not the status, not the server's counters, of managedFields only what we own,
 /// or what anybody owns of the wanted state.
 fn digest(object: &Value, manager: &str, with_status: bool, with_owners: bool) -> Digest {
+    let entries = object.as_object().into_iter().flatten().filter(|(key, _)| with_status || *key != "status");
+    Digest::of_entries(entries.map(|(key, value)| match (key.as_str(), value) {
+        ("metadata", Value::Object(metadata)) => ("metadata", metadata_part(metadata, manager, with_owners)),
+        (key, value) => (key, Part::Value(value)),
+    }))
+}
+
+fn metadata_part<'a>(metadata: &'a Map<String, Value>, manager: &str, with_owners: bool) -> Part<'a> {
     const COUNTERS: [&str; 4] = ["resourceVersion", "generation", "managedFields", "creationTimestamp"];
-    let mut kept = Map::new();
-    for (key, value) in object.as_object().into_iter().flatten() {
-        match (key.as_str(), value) {
-            ("status", _) if !with_status => {}
-            ("metadata", Value::Object(metadata)) => {
-                let fields = metadata.iter().filter(|(key, _)| !COUNTERS.contains(&key.as_str()));
-                let mut fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
-                let entries = metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten();
-                let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
-                let is_of_status = |entry: &Value| text(entry, "subresource").as_deref() == Some("status");
-                let ours = entries.filter(|entry| {
-                    text(entry, "manager").as_deref() == Some(manager) || with_owners && !is_of_status(entry)
-                });
-                fields.insert(
-                    "managedFields".to_owned(),
-                    ours.filter_map(|entry| entry.get("fieldsV1").cloned()).collect(),
-                );
-                kept.insert(key.clone(), Value::Object(fields));
-            }
-            _ => {
-                kept.insert(key.clone(), value.clone());
-            }
-        }
-    }
-    Digest::of_value(&Value::Object(kept))
+    let is = |entry: &Value, key: &str, wanted: &str| entry.get(key).and_then(Value::as_str) == Some(wanted);
+    let fields = metadata.iter().filter(|(key, _)| !COUNTERS.contains(&key.as_str()));
+    let mut fields: Vec<(&str, Part<'_>)> = fields.map(|(key, value)| (key.as_str(), Part::Value(value))).collect();
+    let entries = metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten();
+    let counts = |entry: &&Value| is(entry, "manager", manager) || with_owners && !is(entry, "subresource", "status");
+    let owned = entries.filter(counts).filter_map(|entry| entry.get("fieldsV1"));
+    fields.push(("managedFields", Part::Items(owned.collect())));
+    Part::Entries(fields)
 }
 
 #[cfg(test)]

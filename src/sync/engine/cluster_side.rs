@@ -93,7 +93,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn seen(&mut self, object: Box<Value>) {
-        let Some(id) = ObjectId::of(&object) else { return };
+        let Some(id) = ObjectId::of(&object).map(|id| self.known(id)) else { return };
         match self.see(&id, &object) {
             Sighting::Unchanged => {}
             Sighting::Stale => self.queue.push(id),
@@ -101,6 +101,17 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.applied.remove(&id);
                 self.consider(id, object);
             }
+        }
+    }
+
+    /// The same identity, kept in memory once for both sides.
+    fn known(&self, id: ObjectId) -> ObjectId {
+        if let Some(known) = self.index.known(&id).or(self.live.known(&id)) {
+            return known.clone();
+        }
+        match self.kinds.get(id.group_kind()) {
+            Some(kind) => ObjectId::new(kind.group_kind.clone(), id.namespace().unwrap_or_default(), id.name()),
+            None => id,
         }
     }
 
