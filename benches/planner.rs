@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -15,6 +14,7 @@ use kubeferry::object::{Digest, FieldSet, GroupKind, Kind, Kinds, ObjectId, Repo
 use kubeferry::repository::BlobId;
 use kubeferry::rules::{self, Rules};
 use kubeferry::sync::base::Base;
+use kubeferry::sync::labels::KeptLabels;
 use kubeferry::sync::planner::{self, Identity, InCluster, InGit, Subject};
 use serde_json::{Value, json};
 
@@ -178,7 +178,7 @@ rules:
 fn pair(manifest: Value, manager: &str) -> Pair {
     let schema = Schema::builtin();
     let id = ObjectId::of(&manifest).unwrap();
-    let labels = Arc::new(planner::labels(&manifest));
+    let labels = KeptLabels::of(&manifest);
     let base = Base {
         place: Place { path: RepoPath::parse("apps/web.yaml").unwrap(), document: 1, item: Box::default(), line: 1 },
         blob: BlobId([0; 20]),

@@ -8,8 +8,8 @@ use crate::manifest::Place;
 use crate::object::digest::Digest;
 use crate::object::{ObjectId, RepoPath};
 use crate::repository::{BlobId, CommitId};
-use crate::rules::Labels;
 
+use super::labels::KeptLabels;
 use super::plan::RuleIndex;
 
 /// The state in which both sides of one object last agreed.
@@ -24,9 +24,9 @@ pub struct Base {
     /// UID of the live object; `None`: this process has not seen it.
     pub uid: Option<Arc<str>>,
     /// Labels of the manifest then.
-    pub manifest_labels: Arc<Labels>,
+    pub manifest_labels: KeptLabels,
     /// Labels of the live object then.
-    pub live_labels: Arc<Labels>,
+    pub live_labels: KeptLabels,
     /// Rule that decided existence then.
     pub existence: Option<RuleIndex>,
     /// Whether it tells of each field that the rules in force ask about: other rules may have compared fewer.

@@ -1,8 +1,6 @@
 //! Owns the decision: what to do about one object, from its two sides, its base and the rules. Must never do I/O, look
 //! at a clock or remember anything; the same input always gives the same plan.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use crate::manifest::{Index, Step};
@@ -17,6 +15,7 @@ use super::existence;
 use super::fights::Fought;
 use super::fought;
 use super::guards::Guard;
+use super::labels::KeptLabels;
 use super::past::Past;
 use super::plan::{Action, Plan, Side, Verb};
 use super::spots::{Fragment, Spots};
@@ -145,7 +144,7 @@ pub fn plan(subject: &Subject<'_>, rules: &Rules, identity: &Identity) -> Plan {
 /// Whether a side has other labels than when both agreed.
 fn has_other_labels(subject: &Subject<'_>) -> bool {
     let Some(base) = subject.base else { return false };
-    let moved = |side: Option<&Value>, then: &Labels| side.is_some_and(|object| labels(object) != *then);
+    let moved = |side: Option<&Value>, then: &KeptLabels| side.is_some_and(|object| KeptLabels::of(object) != *then);
     moved(subject.manifest(), &base.manifest_labels) || moved(subject.live(), &base.live_labels)
 }
 
@@ -174,17 +173,23 @@ fn writes_to_file(rule: &Rule) -> bool {
 
 /// The rules that select the object, by the labels of its base if it is given.
 fn matching<'r>(subject: &Subject<'_>, rules: &'r Rules, labels_of: Option<&Base>) -> Vec<&'r Rule> {
-    let manifest_labels = subject.manifest().map(labels);
-    let live_labels = subject.live().map(labels);
+    // When a side is missing, its labels are those of its base, else those of the other side (`docs/decisions.md` 2).
+    let of_base = |kept: fn(&Base) -> &KeptLabels| subject.base.map(|base| kept(base).labels());
+    let side = |object: Option<&Value>, kept: fn(&Base) -> &KeptLabels| match labels_of {
+        Some(base) => Some(kept(base).labels()),
+        None => object.map(labels).or_else(|| of_base(kept)),
+    };
+    let manifest_labels = side(subject.manifest(), |base| &base.manifest_labels);
+    let live_labels = side(subject.live(), |base| &base.live_labels);
     let candidate = Candidate {
         id: subject.id,
         kind: subject.kind,
-        manifest_labels: labels_of.map(|base| &*base.manifest_labels).or(manifest_labels.as_ref()),
-        live_labels: labels_of.map(|base| &*base.live_labels).or(live_labels.as_ref()),
+        manifest_labels: manifest_labels.as_ref(),
+        live_labels: live_labels.as_ref(),
         base_labels: None,
         namespace_labels: subject.namespace_labels,
     };
-    rules.matching(&with_absent_sides(candidate, subject)).collect()
+    rules.matching(&candidate).collect()
 }
 
 fn plan_as(subject: &Subject<'_>, rules: &Rules, identity: &Identity, labels_of: Option<&Base>) -> Plan {
@@ -268,17 +273,6 @@ fn beside(
     let spots = Spots::new(subject.around.fragments, Some(live), directions, subject.view);
     patches::plan(plan, subject, manifest, live, matching, directions, &spots);
     targets::plan(plan, subject, directions);
-}
-
-/// When a side is missing, its labels are those of its base, else those of the other side (`docs/decisions.md` 2).
-fn with_absent_sides<'a>(candidate: Candidate<'a>, subject: &Subject<'a>) -> Candidate<'a> {
-    let base = subject.base;
-    let absent = |own: Option<&'a Labels>, past: Option<&'a Arc<Labels>>| own.or(past.map(|labels| &**labels));
-    Candidate {
-        manifest_labels: absent(candidate.manifest_labels, base.map(|base| &base.manifest_labels)),
-        live_labels: absent(candidate.live_labels, base.map(|base| &base.live_labels)),
-        ..candidate
-    }
 }
 
 fn on_both_sides(

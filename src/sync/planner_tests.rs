@@ -1,7 +1,5 @@
 //! The table of decided cases. Each test names its row of the decisions or its vector of the original controller.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::*;
@@ -150,7 +148,7 @@ impl Case {
 
     /// Both sides once agreed on this.
     fn agreed(mut self, on: &Value) -> Self {
-        let labels = Arc::new(labels(on));
+        let labels = KeptLabels::of(on);
         self.then = Some(on.clone());
         self.base = Some(Base {
             place: Place { path: RepoPath::parse("a.yaml").unwrap(), document: 1, item: Box::default(), line: 1 },

@@ -1,14 +1,13 @@
 //! Owns the reading of commits at which objects once agreed. Must never decide what that is worth.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::manifest::{Caps, ManifestFile};
 use crate::object::{ObjectId, RepoPath};
 use crate::repository::{BlobId, CommitId, Remote, RepositoryError};
-use crate::rules::Labels;
 
 use super::super::base::Base;
+use super::super::labels::KeptLabels;
 use super::super::state::SavedBase;
 use super::reading::{ReadFile, gather};
 
@@ -108,7 +107,7 @@ fn base_in_file(id: &ObjectId, blob: BlobId, file: &ManifestFile) -> Option<Base
     };
     let mut all = file.objects.iter().filter(|manifest| is_it(&manifest.id));
     let manifest = all.next().filter(|_| all.next().is_none())?;
-    let labels: Arc<Labels> = manifest.labels.clone().into();
+    let labels = KeptLabels::from(&manifest.labels);
     Some(Base {
         place: manifest.place.clone(),
         blob,

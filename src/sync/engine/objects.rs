@@ -13,6 +13,7 @@ use crate::repository::Remote;
 
 use super::super::base::Base;
 use super::super::clock::Clock;
+use super::super::labels::KeptLabels;
 use super::super::live::Watched;
 use super::super::observe::{ObserveError, Observed, Proof, Request, Source, observe};
 use super::super::plan::{Action, Plan, RuleIndex};
@@ -337,13 +338,16 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let (Some((place, _, manifest)), Some(live)) = (&observed.manifest, &observed.live) else { return };
         let Some(blob) = observed.blob else { return };
         let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+        // Kept once for the live side and the base.
+        let known = self.live.get(&plan.id).map(|entry| &entry.uid).filter(|known| Some(&***known) == uid);
+        let manifest_labels = KeptLabels::of(manifest);
         let base = Base {
             place: place.clone(),
             blob,
             manifest: Digest::of_value(manifest),
-            uid: uid.map(Into::into),
-            manifest_labels: planner::labels(manifest).into(),
-            live_labels: planner::labels(live).into(),
+            uid: known.cloned().or(uid.map(Into::into)),
+            live_labels: KeptLabels::sharing(live, &manifest_labels),
+            manifest_labels,
             existence: plan.existence,
             opts_out: planner::opts_out_of_prune(manifest),
             is_whole: true,

@@ -12,6 +12,7 @@ use crate::rules::{Candidate, Labels};
 
 use super::super::base::Base;
 use super::super::clock::{Clock, Instant};
+use super::super::labels::KeptLabels;
 use super::super::queue::backoff;
 use super::super::state::{self, Binding, SavedBase};
 use super::earlier::{Recalled, read_past};
@@ -248,17 +249,17 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     fn base_in_index(&self, id: &ObjectId) -> Option<Base> {
         let crate::manifest::Found::One(place) = self.index.find(id) else { return None };
         let entry = self.index.entry(id)?;
-        let labels: Arc<Labels> = entry.labels().into();
+        let labels = entry.labels();
         let blob = *self.blobs.get(&place.path)?;
         let existence = self.existence_by_manifest(id, &labels);
-        let manifest = entry.digest();
+        let (manifest, kept) = (entry.digest(), KeptLabels::from(&labels));
         Some(Base {
             place,
             blob,
             manifest,
             uid: None,
-            manifest_labels: labels.clone(),
-            live_labels: labels,
+            manifest_labels: kept.clone(),
+            live_labels: kept,
             existence,
             opts_out: entry.prune_disabled(),
             is_whole: true,
