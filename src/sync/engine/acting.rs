@@ -1,7 +1,10 @@
 //! Owns the cluster half of a plan on its way: what is written, and what came of it. Must never take a write that failed
 //! for one that was made.
 
+use serde_json::Value;
+
 use crate::cluster::{Cluster, ClusterError};
+use crate::manifest::Found;
 use crate::object::ObjectId;
 use crate::object::digest::Digest;
 use crate::report::{Change, Side, Verb};
@@ -9,25 +12,27 @@ use crate::repository::Remote;
 
 use super::super::act::{Acted, act};
 use super::super::clock::Clock;
+use super::super::live::Watched;
 use super::super::observe::Observed;
 use super::super::plan::{Action, changes_of_value};
 use super::{Done, Engine};
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
-    pub(super) fn act(&mut self, id: ObjectId, observed: &Observed, actions: Vec<Action>) {
+    pub(super) fn act(&mut self, id: ObjectId, mut observed: Observed, actions: Vec<Action>) {
         self.flights.insert(id.clone(), false);
         let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
         let version = shape.and_then(crate::object::ApiVersion::of).map(|version| version.version.to_string());
-        let (schema, live) = (observed.schema.clone(), observed.live.clone());
+        let (schema, live) = (observed.schema.clone(), observed.live.take());
         let since = self.clock.now();
         let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
         self.tasks.push(Box::pin(async move {
-            Done::Acted(since, Box::new(act(cluster, identity, id, version, schema, live, actions).await))
+            let acted = act(cluster, identity, id, version, schema, live, actions).await;
+            Done::Acted(since, Box::new(acted), Some(Box::new(observed)))
         }));
     }
 
-    /// The cluster half of a plan was carried out, or failed.
-    pub(super) fn acted(&mut self, mut acted: Acted) {
+    /// The cluster half of a plan was carried out, or failed. `observed`: what it was planned from.
+    pub(super) fn acted(&mut self, mut acted: Acted, observed: Option<Box<Observed>>) {
         self.count_writes(&mut acted);
         self.note_answers(&mut acted);
         let Acted { id, done, created, live, answer, failed, error, .. } = acted;
@@ -98,10 +103,34 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             self.bases.answered(&id, answer);
         }
-        match live {
-            Some(live) if !again => self.start(id, Some(Box::new(live)), false),
+        match (live, observed) {
+            (Some(live), Some(observed)) if !again => self.look_again(observed, live),
             _ => self.queue.push(id),
         }
+    }
+
+    /// Plans an object as the API server answered. What was read of Git serves again while it stands where it stood.
+    fn look_again(&mut self, mut observed: Box<Observed>, live: Value) {
+        let id = observed.id.clone();
+        let stands = match (&observed.manifest, self.index.find(&id)) {
+            (Some((place, ..)), Found::One(now)) => {
+                *place == now && self.blobs.get(&now.path) == observed.blob.as_ref()
+            }
+            _ => false,
+        };
+        let is_alone = observed.fragments.is_empty() && observed.files.is_none() && observed.then.is_none();
+        let is_same = stands
+            && is_alone
+            && self.index.fragments(&id).is_empty()
+            && self.past_manifest(&id, &observed.kind).is_none()
+            && self.live.watched(id.group_kind()) == Some(&Watched::Synced);
+        if !is_same {
+            return self.start(id, Some(Box::new(live)), false);
+        }
+        self.doomed.remove(&id);
+        observed.live = Some(live);
+        observed.absence = Ok(false);
+        self.observed(&id, true, Ok(observed));
     }
 
     fn failed_to_write(&mut self, id: &ObjectId, error: &ClusterError) {

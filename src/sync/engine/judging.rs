@@ -180,7 +180,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let version = self.live.get(&id).filter(|_| either_side).map(|entry| entry.version.to_string());
         let actions = vec![Action::Delete { uid, version, rule }];
         self.tasks.push(Box::pin(async move {
-            Done::Acted(since, Box::new(act(cluster, identity, id, None, Default::default(), None, actions).await))
+            let acted = act(cluster, identity, id, None, Default::default(), None, actions).await;
+            Done::Acted(since, Box::new(acted), None)
         }));
     }
 

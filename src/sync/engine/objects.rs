@@ -329,7 +329,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             _ => drop(self.doomed.remove(&id)),
         }
         if !writes.is_empty() {
-            self.act(id, &observed, writes);
+            self.act(id, observed, writes);
         }
     }
 
