@@ -220,6 +220,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 return self.caught_up();
             }
         }
+        // The moment from which on a change in Git is ours to carry; what it holds is told once it was read.
+        let commit = head.map(|head| head.short()).unwrap_or_default();
+        tracing::info!(%commit, "fetched");
         self.read(head, went_back);
     }
 

@@ -63,7 +63,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
         }
         let short = to.map(|head| head.short()).unwrap_or_default();
-        tracing::info!(commit = %short, files = count, objects = touched.len(), "fetched");
+        tracing::info!(commit = %short, files = count, objects = touched.len(), "read");
         self.head = to;
         self.head_read = true;
         self.went_back = None;
