@@ -123,9 +123,14 @@ impl RealServer {
 
     /// What the audited users have asked so far, as audit events (`verb`, `requestURI`, `user.username`, `stage`, ...).
     pub fn audit_log(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.folder.join("audit.log")).unwrap_or_default();
+        let text = fs::read_to_string(self.audit_file()).unwrap_or_default();
         // The last line may be half written.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The file of the audit log, for whom it is too long to be read as a whole.
+    pub fn audit_file(&self) -> PathBuf {
+        self.folder.join("audit.log")
     }
 
     /// A program of the assets, for example `kubectl`.
