@@ -125,15 +125,6 @@ impl Tally {
         self.requests.get(&(verb.to_owned(), resource.to_owned())).copied().unwrap_or(0)
     }
 
-    /// Requests of this verb for whatever is not the instance's own.
-    pub fn verb(&self, verb: &str) -> usize {
-        self.requests
-            .iter()
-            .filter(|((of, resource), _)| of == verb && !resource.starts_with("own "))
-            .map(|(_, n)| n)
-            .sum()
-    }
-
     /// Requests for the Lease.
     pub fn lease(&self) -> usize {
         self.requests.iter().filter(|((_, resource), _)| resource == "own leases").map(|(_, count)| count).sum()

@@ -43,6 +43,8 @@ pub struct Ferry {
 pub struct Vitals {
     /// The most memory that was resident, in MiB.
     pub peak: f64,
+    /// What is resident now, in MiB.
+    pub resident: f64,
     /// Seconds of processor time.
     pub cpu: f64,
 }
@@ -121,13 +123,16 @@ impl Ferry {
     pub fn vitals(&self) -> Result<Vitals> {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.id()));
         let status = read("status")?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        let peak: f64 = peak.trim().trim_end_matches(" kB").parse()?;
+        let memory = |name: &str| -> Result<f64> {
+            let value =
+                status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+            Ok(value.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+        };
         let stat = read("stat")?;
         // Behind the name, which may hold anything.
         let fields: Vec<&str> = stat.rsplit_once(") ").context("no stat")?.1.split(' ').collect();
         let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        Ok(Vitals { peak: peak / 1024.0, cpu: ticks / TICKS })
+        Ok(Vitals { peak: memory("VmHWM:")?, resident: memory("VmRSS:")?, cpu: ticks / TICKS })
     }
 
     /// The last lines of its log.

@@ -16,18 +16,24 @@
 mod envtest;
 #[path = "../../tests/support/git.rs"]
 mod git;
+#[path = "../../tests/support/sshd.rs"]
+mod sshd;
 
 mod api;
 mod apply;
 mod audit;
 mod capture;
+mod empty;
 mod ferry;
 mod floor;
 mod objects;
+mod over_ssh;
 mod remote;
 mod report;
+mod restart;
 mod run;
 mod seen;
+mod set;
 mod stage;
 
 use std::panic::AssertUnwindSafe;
@@ -38,7 +44,8 @@ use clap::Parser as _;
 use futures::FutureExt as _;
 use serde_json::json;
 
-use run::{Run, Settings};
+use run::{LARGE, Run, Settings};
+use set::Set;
 
 fn main() -> ExitCode {
     let settings = Settings::parse();
@@ -75,21 +82,39 @@ fn main() -> ExitCode {
 }
 
 async fn everything(run: &Run) {
-    let count = run.settings.objects;
+    let (count, quick) = (run.settings.objects, run.settings.quick);
+    if run.wants(&["empty"]) {
+        guarded(run, "empty", empty::measure(run)).await;
+    }
     measure(run, count).await;
+    if run.wants(&["mixed"]) {
+        let plan = apply::Plan { floor: true, restart: true, ..Default::default() };
+        guarded(run, "mixed", apply::measure(run, Set::Mixed, count, plan)).await;
+    }
     if run.doubles() {
         measure(run, 2 * count).await;
         run.report.lock().unwrap().compare(count);
+    }
+    if run.wants(&["large"]) && !quick {
+        let plan = apply::Plan { push: true, restart: true, ..Default::default() };
+        guarded(run, "large apply", apply::measure(run, Set::Plain, LARGE, plan)).await;
+        let plan = capture::Plan { edit: true, ..Default::default() };
+        guarded(run, "large capture", capture::measure(run, LARGE, plan)).await;
     }
 }
 
 /// The rows that are about so many ConfigMaps.
 async fn measure(run: &Run, count: usize) {
+    let wants = |row| run.wants(&[row]);
     if run.wants(&["apply", "push", "drift", "restart", "rest"]) {
-        guarded(run, "apply", apply::measure(run, count)).await;
+        let (restart, rest) = (run.wants(&["restart", "rest"]), wants("rest"));
+        let plan = apply::Plan { floor: wants("apply"), push: wants("push"), drift: wants("drift"), restart, rest };
+        guarded(run, "apply", apply::measure(run, Set::Plain, count, plan)).await;
     }
-    if run.wants(&["capture", "edit", "window", "burst"]) {
-        guarded(run, "capture", capture::measure(run, count)).await;
+    if run.wants(&["capture", "edit", "window", "burst", "ssh"]) {
+        let (edit, window, burst) = (wants("edit"), wants("window"), wants("burst"));
+        let plan = capture::Plan { floor: wants("capture"), edit, window, burst, ssh: wants("ssh") };
+        guarded(run, "capture", capture::measure(run, count, plan)).await;
     }
 }
 

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use super::api::Ask;
 
+/// The value that is changed, as it is at first.
+pub const MARKER: &str = "first";
+
 /// Namespaces of a set.
 pub const NAMESPACES: usize = 20;
 
@@ -76,6 +79,16 @@ pub fn config_maps(count: usize, prefix: &str) -> Vec<Object> {
     (0..count).map(object).collect()
 }
 
+/// Deployments, Services and custom resources ([`shelf_definition`]), mixed.
+pub fn mixed(count: usize, prefix: &str) -> Vec<Object> {
+    let kind = |number: usize| match number % 10 {
+        0..=3 => Object::new("/apis/apps/v1/namespaces/NAMESPACE/deployments", deployment(number, prefix)),
+        4..=6 => Object::new("/api/v1/namespaces/NAMESPACE/services", service(number, prefix)),
+        _ => Object::new("/apis/bench.kubeferry.io/v1/namespaces/NAMESPACE/shelves", shelf(number, prefix)),
+    };
+    (0..count).map(kind).collect()
+}
+
 /// The namespaces of these objects.
 pub fn namespaces(objects: &[Object]) -> BTreeSet<String> {
     objects.iter().map(|object| object.namespace.clone()).collect()
@@ -86,17 +99,67 @@ pub fn collections(objects: &[Object]) -> BTreeSet<String> {
     objects.iter().map(|object| object.collection.clone()).collect()
 }
 
+/// Spreads numbers over a range without meeting one twice before all were met.
+pub fn spread(number: usize, range: usize) -> usize {
+    number * 7_919 % range
+}
+
 fn metadata(kind: &str, number: usize, prefix: &str) -> Value {
     json!({"name": format!("{kind}-{number:06}"), "namespace": format!("{prefix}-{:02}", number % NAMESPACES),
         "labels": {"app.kubernetes.io/part-of": "shop", "app.kubernetes.io/name": format!("app-{}", number % 97)}})
 }
 
 fn config_map(number: usize, prefix: &str) -> Value {
-    let mut data = json!({"marker": "first"});
+    let mut data = json!({"marker": MARKER});
     for line in 0..24 {
         data[format!("setting-{line:02}")] = words(number * 100 + line, 9).into();
     }
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("settings", number, prefix), "data": data})
+}
+
+fn deployment(number: usize, prefix: &str) -> Value {
+    let (metadata, app) = (metadata("web", number, prefix), format!("web-{number:06}"));
+    let variable = |n: usize| json!({"name": format!("SETTING_{n:02}"), "value": words(number * 100 + n, 7)});
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": app}},
+            "template": {"metadata": {"labels": {"app": app}}, "spec": {"containers": [{
+                "name": "web", "image": format!("registry.example.com/web:1.{number}.0"),
+                "env": (0..14).map(variable).collect::<Vec<_>>(),
+                "ports": [{"containerPort": 8080, "name": "http"}],
+                "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 10},
+                "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}}]}}}})
+}
+
+fn service(number: usize, prefix: &str) -> Value {
+    let mut metadata = metadata("front", number, prefix);
+    metadata["annotations"] = (0..18)
+        .map(|n| (format!("example.com/note-{n:02}"), words(number * 100 + n, 9).into()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata,
+        "spec": {"selector": {"app": format!("web-{number:06}")}, "type": "ClusterIP", "ports": [
+            {"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"},
+            {"name": "metrics", "port": 9090, "protocol": "TCP", "targetPort": 9090}]}})
+}
+
+fn shelf(number: usize, prefix: &str) -> Value {
+    let slot = |n: usize| json!({"name": format!("slot-{n:02}"), "count": n, "note": words(number * 100 + n, 8)});
+    json!({"apiVersion": "bench.kubeferry.io/v1", "kind": "Shelf", "metadata": metadata("shelf", number, prefix),
+        "spec": {"width": 10 + number % 90, "slots": (0..16).map(slot).collect::<Vec<_>>()}})
+}
+
+/// The definition of the custom resource.
+pub fn shelf_definition() -> Value {
+    let slot = json!({"type": "object", "required": ["name"], "properties": {
+        "name": {"type": "string"}, "count": {"type": "integer"}, "note": {"type": "string"}}});
+    let spec = json!({"type": "object", "properties": {"width": {"type": "integer"}, "slots": {"type": "array",
+        "items": slot, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}}});
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "shelves.bench.kubeferry.io"},
+        "spec": {"group": "bench.kubeferry.io", "scope": "Namespaced",
+            "names": {"kind": "Shelf", "listKind": "ShelfList", "plural": "shelves", "singular": "shelf"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}}]}})
 }
 
 /// A line as it stands in settings: neither all the same nor noise.

@@ -55,6 +55,8 @@ pub struct Row {
     pub note: String,
     /// What only the progress line and the file tell.
     pub detail: String,
+    /// Whether the bar is met by something else than the value.
+    excused: bool,
     /// Whether it is compared with the same row for twice the objects.
     grows: bool,
 }
@@ -72,17 +74,18 @@ impl Row {
             bar: None,
             note: String::new(),
             detail: String::new(),
+            excused: false,
             grows,
         }
     }
 
-    pub fn bar(mut self, most: f64) -> Self {
-        self.bar = Some(most);
+    pub fn bar(mut self, most: impl Into<Option<f64>>) -> Self {
+        self.bar = most.into();
         self
     }
 
-    pub fn floor(mut self, floor: f64) -> Self {
-        self.floor = Some(floor);
+    pub fn floor(mut self, floor: impl Into<Option<f64>>) -> Self {
+        self.floor = floor.into();
         self
     }
 
@@ -98,7 +101,7 @@ impl Row {
 
     /// Whether the value keeps to its bar; `None` without one.
     pub fn met(&self) -> Option<bool> {
-        self.bar.map(|bar| self.value <= bar)
+        self.bar.map(|bar| self.value <= bar || self.excused)
     }
 
     /// In one line.
@@ -156,12 +159,9 @@ impl Report {
             let ratio = two.value / one.value;
             let mut row = Row::new("double", 2 * objects, &format!("doubled: {}", one.measure), ratio, Unit::Ratio);
             let values = format!("{} to {}", one.unit.show(one.value), two.unit.show(two.value));
-            let (bar, note) = match two.met() {
-                Some(true) => (ratio.max(2.2), format!("{values}, under its bar")),
-                Some(false) => (2.2, format!("{values}, over its bar")),
-                None => (2.2, values),
-            };
-            row = row.bar(bar).note(note);
+            row.excused = two.met() == Some(true);
+            let under = if row.excused { ", under its bar" } else { "" };
+            row = row.bar(2.2).note(format!("{values}{under}"));
             row.grows = false;
             grown.push(row);
         }

@@ -8,7 +8,16 @@ use clap::Parser;
 use super::report::{Report, Row};
 
 /// The rows that `--only` knows.
-const ROWS: [&str; 10] = ["apply", "push", "drift", "restart", "rest", "capture", "edit", "window", "burst", "double"];
+const ROWS: [&str; 14] = [
+    "empty", "apply", "push", "drift", "restart", "rest", "capture", "edit", "window", "burst", "ssh", "mixed",
+    "double", "large",
+];
+
+/// How long one change may take.
+pub const CHANGE: Duration = Duration::from_secs(30);
+
+/// From how many objects on the bars are those for 100,000.
+pub const LARGE: usize = 100_000;
 
 /// Drives kubeferry between a real API server and a repository on this machine, and prints what that takes.
 #[derive(Debug, Parser)]
@@ -84,6 +93,21 @@ impl Run {
         }
         self.report.lock().unwrap().add(row);
     }
+}
+
+/// The most memory, in MiB.
+pub fn memory_bar(objects: usize) -> f64 {
+    if objects >= LARGE { 300.0 } else { 80.0 }
+}
+
+/// The longest that one file takes to be applied after its fetch, in milliseconds.
+pub fn push_bar(objects: usize) -> f64 {
+    if objects >= LARGE { 60.0 } else { 20.0 }
+}
+
+/// The longest restart, in seconds; for 100,000 there is no bar.
+pub fn restart_bar(objects: usize) -> Option<f64> {
+    (objects < LARGE).then_some(3.0)
 }
 
 /// How long work on so many objects may take before it counts as broken.

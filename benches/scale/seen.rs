@@ -17,6 +17,8 @@ use super::api::{Access, Ask};
 #[derive(Clone, Debug)]
 pub struct Sight {
     pub marker: String,
+    /// What it said before that.
+    pub before: String,
     pub at: Instant,
     pub wall: SystemTime,
 }
@@ -112,6 +114,13 @@ impl Seen {
         self.until(limit, found).await.with_context(|| format!("{key} does not get the marker {marker}"))
     }
 
+    /// Waits until the object's marker was `from` and says `to` again; answers when that was seen.
+    pub async fn until_restored(&self, key: &str, from: &str, to: &str, limit: Duration) -> Result<Instant> {
+        let is_back = |sight: &&Sight| sight.before == from && sight.marker == to;
+        let found = |state: &State| state.live.get(key).filter(is_back).map(|sight| sight.at);
+        self.until(limit, found).await.with_context(|| format!("{key} does not go from {from} to {to}"))
+    }
+
     /// How many objects exist that came while this watched.
     pub fn live(&self) -> usize {
         self.state.borrow().live.len()
@@ -148,10 +157,15 @@ async fn follow(mut body: hyper::body::Incoming, prefix: &str, sender: &watch::S
             let (key, marker) = (format!("{namespace}/{name}"), event.object.data.marker);
             sender.send_modify(|state| {
                 let before = state.live.len();
-                if event.r#type == "DELETED" {
-                    state.live.remove(&key);
-                } else {
-                    state.live.insert(key, Sight { marker, at, wall });
+                match state.live.get_mut(&key) {
+                    _ if event.r#type == "DELETED" => drop(state.live.remove(&key)),
+                    // Something else of it changed.
+                    Some(sight) if sight.marker == marker => {}
+                    Some(sight) => {
+                        let before = std::mem::take(&mut sight.marker);
+                        *sight = Sight { marker, before, at, wall };
+                    }
+                    None => drop(state.live.insert(key, Sight { marker, before: String::new(), at, wall })),
                 }
                 if state.live.len() != before {
                     state.counted = Some(at);

@@ -122,8 +122,3 @@ async fn allowed(access: &Access) -> Result<()> {
         }
     }
 }
-
-/// The text of a rules file with one rule.
-pub fn rules(url: &str, settings: &str, selects: &str, direction: &str) -> String {
-    format!("gitUrl: {url}\nbranch: main\n{settings}rules:\n  - {{name: all, {selects}, syncTo: {direction}}}\n")
-}
