@@ -28,14 +28,9 @@ pub async fn warnings(cluster: &ApiServer, loaded: &Loaded) -> Vec<Problem> {
 }
 
 async fn aims(cluster: &ApiServer, kind: &GroupKind) -> Result<Vec<Aim>, ClusterError> {
-    let mut aims = Vec::new();
-    let listed = cluster.list(kind, None, Page { limit: MOST, next: None }).await?;
-    for metadata in listed.metadata {
-        let text = |key: &str| metadata.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-        let id = ObjectId::new(kind.clone(), text("namespace"), text("name"));
-        aims.extend(cluster.get(&id, None).await?.as_ref().and_then(Aim::of));
-    }
-    Ok(aims)
+    let page = Page { limit: MOST, next: None, whole: true };
+    let listed = cluster.list(kind, None, page).await?;
+    Ok(listed.objects.iter().filter_map(Aim::of).collect())
 }
 
 async fn warning(cluster: &ApiServer, loaded: &Loaded, aim: &Aim) -> Result<Option<Problem>, ClusterError> {

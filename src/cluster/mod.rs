@@ -93,7 +93,7 @@ pub trait Cluster: Send + Sync + 'static {
     /// The live object in `version` (preferred one when `None`); `Ok(None)` when the server answers 404.
     fn get(&self, id: &ObjectId, version: Option<&str>) -> BoxFuture<'static, Result<Option<Value>, ClusterError>>;
 
-    /// One page of the objects of a kind, over all namespaces or in one; their metadata only.
+    /// One page of the objects of a kind, over all namespaces or in one.
     fn list(
         &self,
         kind: &GroupKind,

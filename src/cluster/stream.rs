@@ -14,13 +14,11 @@ use super::address::encoded;
 use super::backoff::between;
 use super::client::Connection;
 use super::error::{ClusterError, Texts, of_client};
+use super::listing::{PAGE_LIMIT, complete};
 use super::request::{Call, WatchStream};
 
 /// How many objects one page of a list holds.
 const PAGE: u32 = 500;
-
-/// How long one page may take: a page of large objects needs longer than a single call.
-const PAGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long the server keeps one watch open, in seconds; different for each, so that they do not all end together.
 const OPEN: (u64, u64) = (240, 300);
@@ -271,16 +269,6 @@ impl ObjectStream {
 }
 
 type EventOrError = Result<WatchEvent<Value>, kube::Error>;
-
-/// The items of a list of a built-in kind do not say what they are.
-fn complete(object: &mut Value, api_version: &str, kind: &str) {
-    let Value::Object(map) = object else { return };
-    for (place, (key, value)) in [("apiVersion", api_version), ("kind", kind)].into_iter().enumerate() {
-        if !map.contains_key(key) {
-            map.shift_insert(place.min(map.len()), key.to_owned(), value.into());
-        }
-    }
-}
 
 fn version_of(object: &Value) -> Option<String> {
     object.pointer("/metadata/resourceVersion").and_then(Value::as_str).map(String::from)

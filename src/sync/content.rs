@@ -53,7 +53,7 @@ fn is_kept(kind: &Kind) -> bool {
 async fn first<C: Cluster>(cluster: &C, kind: &Kind, namespace: Option<&str>) -> Result<Option<String>, ClusterError> {
     let mut next = None;
     for _ in 0..PAGES {
-        let page = Page { limit: PAGE, next };
+        let page = Page { limit: PAGE, next, whole: false };
         let listed = match cluster.list(&kind.group_kind, namespace, page).await {
             Ok(listed) => listed,
             Err(ClusterError::Forbidden(_)) => return Ok(Some(format!("{}, which may not be listed", kind.plural))),
@@ -65,7 +65,8 @@ async fn first<C: Cluster>(cluster: &C, kind: &Kind, namespace: Option<&str>) ->
             Some(_) => is_content(&kind.group_kind, metadata),
             None => !is_going(metadata),
         };
-        if let Some(found) = listed.metadata.iter().find(counts) {
+        let metadata = listed.objects.iter().filter_map(|object| object.get("metadata"));
+        if let Some(found) = metadata.clone().find(counts) {
             let text = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
             let id = ObjectId::new(kind.group_kind.clone(), text("namespace"), text("name"));
             return Ok(Some(id.to_string()));

@@ -236,6 +236,11 @@ impl LiveTable {
         self.entries.get(id)
     }
 
+    /// Whether a state of the object came before the one that is known.
+    pub fn is_older(&self, id: &ObjectId, version: &str) -> bool {
+        self.entries.get(id).is_some_and(|entry| is_older(version, &entry.version))
+    }
+
     /// The identity by which an object is kept; `None` when it is not live.
     pub fn known(&self, id: &ObjectId) -> Option<&ObjectId> {
         self.entries.get_key_value(id).map(|(known, _)| known)

@@ -28,6 +28,7 @@ pub mod message;
 mod missing;
 pub mod observe;
 pub mod order;
+pub mod paging;
 pub mod past;
 pub mod pasts;
 mod patches;

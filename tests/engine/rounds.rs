@@ -35,6 +35,24 @@ fn an_object_in_sync_costs_nothing() {
 }
 
 #[test]
+fn many_new_objects_are_one_commit_and_nobody_asks_for_them_one_by_one() {
+    let mut world = World::new("- {resources: [secrets], syncTo: observe}");
+    for number in 0..200 {
+        let object = config_map("shop", &format!("a{number}"), &json!({"a": "1"}));
+        world.cluster.update(&object, "kubectl-create");
+    }
+    world.push(&[("README.md", Some("hello"))]);
+    world.settle();
+    let calls = world.cluster.calls();
+    world.reload(TO_GIT);
+    world.pass(10);
+    assert_eq!(world.git.paths().len(), 201);
+    assert_eq!(world.git.commits(), 2, "ours is one");
+    assert!(world.cluster.calls() - calls < 20, "{} calls", world.cluster.calls() - calls);
+    world.assert_in_sync();
+}
+
+#[test]
 fn a_create_an_edit_and_a_delete_reach_git() {
     let mut world = World::new(TO_GIT);
     world.push(&[("README.md", Some("hello"))]);

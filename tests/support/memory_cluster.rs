@@ -397,7 +397,7 @@ impl Cluster for MemoryCluster {
             }
             let is_in = |id: &ObjectId| namespace.as_deref().is_none_or(|namespace| id.namespace() == Some(namespace));
             let of_kind = state.objects.iter().filter(|(id, _)| *id.group_kind() == kind && is_in(id));
-            Ok(Listed { metadata: of_kind.map(|(_, live)| live["metadata"].clone()).collect(), next: None })
+            Ok(Listed { objects: of_kind.map(|(_, live)| live.clone()).collect(), next: None })
         })
     }
 

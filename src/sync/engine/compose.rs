@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::cluster::Cluster;
 use crate::manifest::{self, Place};
 use crate::object::{ObjectId, RepoPath};
@@ -12,6 +14,7 @@ use crate::repository::{BlobId, FileWrite, NewCommit, Remote, RepositoryError};
 use super::super::clock::Clock;
 use super::super::message;
 use super::super::observe::Observed;
+use super::super::paging::Paging;
 use super::super::plan::{Action, Plan, RuleIndex};
 use super::super::told::Told;
 use super::fighting::Committed;
@@ -24,9 +27,11 @@ use super::{Done, Engine, IN_FLIGHT};
 pub(super) struct Composer {
     pub(super) ids: BTreeSet<ObjectId>,
     /// Not read yet.
-    waiting: BTreeSet<ObjectId>,
+    pub(super) waiting: BTreeSet<ObjectId>,
+    /// Those that lists are to show.
+    pub(super) paging: Paging,
     /// Being read.
-    reading: BTreeSet<ObjectId>,
+    pub(super) reading: BTreeSet<ObjectId>,
     /// Files as the commit will have them.
     pub(super) files: BTreeMap<RepoPath, Vec<u8>>,
     /// Files as the commit before has them, as far as they were read.
@@ -63,24 +68,30 @@ pub(super) struct Loaded {
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn start_composing(&mut self) {
         let ids = self.batch.take();
-        let composer = Composer { waiting: ids.clone(), ids, ..Composer::default() };
+        let mut composer = Composer { ids, ..Composer::default() };
+        composer.waiting = composer.paging.take(composer.ids.iter().cloned(), |kind| self.live.count(kind));
         self.git = Git::Composing(Box::new(composer));
         self.continue_composing();
     }
 
-    fn continue_composing(&mut self) {
+    pub(super) fn continue_composing(&mut self) {
         while let Some(id) = self.next_to_compose() {
-            // An object in flight is planned when it lands; its edit goes into the next commit.
-            let was_in_flight = self.flights.contains_key(&id);
-            self.start(id.clone(), None, true);
-            if !was_in_flight
-                && self.flights.contains_key(&id)
-                && let Git::Composing(composer) = &mut self.git
-            {
-                composer.reading.insert(id);
-            }
+            self.read_for_commit(id, None);
         }
+        self.compose_shown();
         self.finish_composing();
+    }
+
+    /// Reads both sides of an object of the batch. One in flight is planned when it lands; its edit goes into the next commit.
+    pub(super) fn read_for_commit(&mut self, id: ObjectId, shown: Option<Box<Value>>) {
+        let was_in_flight = self.flights.contains_key(&id);
+        self.start(id.clone(), shown, true);
+        if !was_in_flight
+            && self.flights.contains_key(&id)
+            && let Git::Composing(composer) = &mut self.git
+        {
+            composer.reading.insert(id);
+        }
     }
 
     fn next_to_compose(&mut self) -> Option<ObjectId> {
@@ -93,6 +104,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if let Git::Composing(composer) = &mut self.git {
             composer.outdated = true;
             composer.waiting.clear();
+            composer.paging = Paging::default();
         }
     }
 
@@ -191,9 +203,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn finish_composing(&mut self) {
-        let is_whole =
-            matches!(&self.git, Git::Composing(composer) if composer.waiting.is_empty() && composer.reading.is_empty());
-        if !is_whole {
+        let is_open = |composer: &Composer| {
+            !composer.waiting.is_empty() || !composer.paging.is_empty() || !composer.reading.is_empty()
+        };
+        if !matches!(&self.git, Git::Composing(composer) if !is_open(composer)) {
             return;
         }
         let Git::Composing(mut composer) = std::mem::take(&mut self.git) else { return };

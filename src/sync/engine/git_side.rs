@@ -25,6 +25,9 @@ use super::{Done, Engine, Mode};
 /// How long an answer of the remote that shows an earlier head is taken for a lagging mirror.
 pub(super) const LAG: Instant = Instant::from_secs(60);
 
+/// How long a commit waits until everything was compared once.
+const SURVEY: Instant = Instant::from_secs(60);
+
 /// What is under way.
 #[derive(Default)]
 pub(super) enum Git {
@@ -123,7 +126,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn batch_due(&self) -> Option<Instant> {
         // A commit is planned on what was read, and one run without a later one has nothing to wait for.
         match self.mode {
-            Mode::Run => self.batch.due(&self.pacing()),
+            Mode::Run if self.is_surveyed => self.batch.due(&self.pacing()),
+            // What both sides differ by from the start makes one commit.
+            Mode::Run => self.batch.due(&self.pacing()).map(|due| due.max(self.surveyed_since + SURVEY)),
             Mode::Once if self.is_read() => self.batch.due(&Pacing::default()),
             Mode::Once | Mode::Preview => None,
         }
@@ -294,6 +299,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         for (id, path, text) in texts {
             self.removed.remember(&id, path, text, now);
         }
+        let changed: BTreeSet<ObjectId> = changes.iter().map(|change| change.object.clone()).collect();
         for change in changes {
             if change.verb == Verb::Removed
                 && let Some(rule) = &change.rule
@@ -303,7 +309,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             self.standings.done(change.in_commit(commit));
         }
-        ids.into_iter().for_each(|id| self.queue.push(id));
+        // The others are planned as soon as the commit that changes them was read.
+        ids.difference(&changed).cloned().for_each(|id| self.queue.push(id));
         self.read(Some(commit), false);
     }
 

@@ -30,7 +30,8 @@ pub(super) struct Doomed {
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// Deletes of one pass are judged as a set: when everything else is planned and nothing is in flight.
     pub(super) fn judge_deletes(&mut self) -> bool {
-        let is_quiet = self.queue.is_empty() && self.flights.is_empty() && self.order.is_empty() && self.git.is_idle();
+        let waits = !self.queue.is_empty() || !self.paging.is_empty() || !self.order.is_empty();
+        let is_quiet = !waits && self.flights.is_empty() && self.git.is_idle();
         let is_nothing = self.doomed.is_empty() && self.withheld.is_empty() && self.previewed_removals.is_empty();
         if is_nothing || !is_quiet {
             return false;

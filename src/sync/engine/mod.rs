@@ -16,6 +16,7 @@ mod git_side;
 mod judging;
 mod objects;
 mod ordering;
+mod paging;
 mod placing;
 mod preview;
 mod progress;
@@ -38,10 +39,10 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 
-use crate::cluster::{Cluster, ClusterError, StateText};
+use crate::cluster::{Cluster, ClusterError, Listed, StateText};
 use crate::manifest::Index;
 use crate::object::digest::Digest;
-use crate::object::{Kinds, ObjectId, RepoPath};
+use crate::object::{GroupKind, Kinds, ObjectId, RepoPath};
 use crate::report::Reporter;
 use crate::repository::{BlobId, CommitId, Remote};
 use crate::rules::Rules;
@@ -56,6 +57,7 @@ use super::fights::Fights;
 use super::live::LiveTable;
 use super::observe::{ObserveError, Observed};
 use super::order::Order;
+use super::paging::Paging;
 use super::pasts::Pasts;
 use super::plan::RuleIndex;
 use super::planner::Identity;
@@ -100,10 +102,11 @@ pub enum Step {
 /// The end of a task.
 enum Done {
     Observed(ObjectId, bool, Result<Box<Observed>, ObserveError>),
-    Acted(Instant, Box<Acted>),
+    Acted(Instant, Box<Acted>, Option<Box<Observed>>),
     LookedInto(judging::Doomed, Result<Option<String>, ClusterError>),
     Previewed(Box<Preview>),
     Loaded(Box<compose::Loaded>),
+    Paged(paging::For, GroupKind, Result<Listed, ClusterError>),
     StateRead(Result<Box<recalling::StateRead>, ClusterError>),
     Remembered(Result<(Option<StateText>, bool), ClusterError>),
     Git(git_side::GitDone),
@@ -132,6 +135,7 @@ pub struct Engine<C, R, K> {
     bases: Bases,
     pasts: Pasts,
     queue: Queue,
+    paging: Paging,
     fights: Fights,
     autoscalers: Autoscalers,
     /// Changes that the API server refuses for good.
@@ -188,6 +192,9 @@ pub struct Engine<C, R, K> {
     next_fetch: Instant,
     fetch_failures: u32,
     batch: Batch,
+    /// Whether everything was compared once since both sides began to be read, and when they began to be.
+    is_surveyed: bool,
+    surveyed_since: Instant,
     removed: Removed,
     memory: remembering::Memory,
 
@@ -214,6 +221,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             manager: identity.manager(),
             identity: Arc::new(identity),
             next_fetch: clock.now(),
+            surveyed_since: clock.now(),
             cluster,
             remote,
             clock,
@@ -229,6 +237,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             bases: Bases::default(),
             pasts: Pasts::default(),
             queue: Queue::default(),
+            paging: Paging::default(),
             fights: Fights::default(),
             autoscalers: Autoscalers::default(),
             refused: HashMap::new(),
@@ -263,6 +272,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             claims: Claims::default(),
             fetch_failures: 0,
             batch: Batch::default(),
+            is_surveyed: false,
             removed: Removed::default(),
             memory: remembering::Memory::default(),
             planned: 0,
@@ -288,6 +298,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         worked |= self.ask_fence();
         worked |= self.take_events();
         worked |= self.start_objects();
+        worked |= self.start_shown();
+        self.is_surveyed |= self.is_read();
         worked |= self.judge_deletes();
         worked |= self.start_recall();
         worked |= self.start_git();
@@ -356,7 +368,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         while matches!(self.git, git_side::Git::Pushing | git_side::Git::Committing) || !self.flights.is_empty() {
             match self.tasks.next().await {
                 Some(Done::Git(done)) => self.git_done(done),
-                Some(Done::Acted(_, acted)) => drop(self.flights.remove(&acted.id)),
+                Some(Done::Acted(_, acted, _)) => drop(self.flights.remove(&acted.id)),
                 Some(Done::Observed(id, ..)) => drop(self.flights.remove(&id)),
                 Some(_) => {}
                 None => return,
@@ -387,11 +399,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             && self.queue.is_empty()
             && self.flights.is_empty()
             && self.order.is_empty()
+            && self.paging.is_empty()
     }
 
     /// Lists every kind anew: each object is compared as the list shows it.
     fn reread(&mut self) {
         self.doomed.clear();
+        (self.is_surveyed, self.surveyed_since) = (false, self.clock.now());
         self.cluster.watch(Vec::new());
         // Namespaces and definitions stay watched throughout: there is no list to wait for.
         self.live.expect_again(|kind| !is_container(kind));
@@ -419,10 +433,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.observed(&id, shown, observed);
                 self.turn_ended(&id);
             }
-            Done::Acted(since, acted) => {
+            Done::Acted(since, acted, observed) => {
                 self.standings.metrics().applied(self.clock.now().saturating_sub(since));
                 let id = acted.id.clone();
-                self.acted(*acted);
+                self.acted(*acted, observed);
                 self.turn_ended(&id);
             }
             Done::LookedInto(doomed, found) => self.looked_into(doomed, found),
@@ -430,6 +444,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             Done::Loaded(loaded) => {
                 self.loaded(*loaded);
             }
+            Done::Paged(purpose, kind, listed) => self.paged(purpose, &kind, listed),
             Done::StateRead(read) => self.state_read(read),
             Done::Remembered(written) => self.remembered(written),
             Done::Git(done) => self.git_done(done),

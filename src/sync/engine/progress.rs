@@ -91,7 +91,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             manifests: self.index.len(),
             batched: self.batch.len(),
             deferred: self.deferral().map(|deferral| (deferral.until.saturating_sub(self.clock.now()), deferral.key)),
-            queue: self.queue.len() + self.order.len(),
+            queue: self.queue.len() + self.paging.len() + self.order.len(),
             in_flight: self.flights.len(),
             fights: self.fights_held(),
             planned: self.planned,
@@ -128,7 +128,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if !listing.is_empty() {
             waiting.push(format!("the lists of {}", listing.join(", ")));
         }
-        let objects = self.queue.len() + self.order.len() + self.flights.len();
+        let objects = self.queue.len() + self.paging.len() + self.order.len() + self.flights.len();
         if objects > 0 {
             waiting.push(format!("{objects} objects to be compared"));
         }

@@ -71,7 +71,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         // What could not be read names no identity: whatever waited for a readable manifest is asked again.
         touched.extend(std::mem::take(&mut self.hidden_ids));
         touched.extend(concerned);
-        touched.into_iter().for_each(|id| self.queue.push(id));
+        self.push_all(touched);
     }
 
     /// What is known of one file follows to what was read of it. `is_emptied`: something has gone that it held. Returns the
