@@ -4,10 +4,10 @@
 use git2::{AutotagOption, Direction, FetchOptions, Oid, ProxyOptions, RemoteRedirect};
 
 use super::conversation::Conversation;
-use super::{CommitId, RepositoryError, failure};
+use super::{CommitId, RepositoryError, failure, local};
 
 /// Keeps the latest tip, so that a fetch can say what we have.
-const TIP: &str = "refs/kubeferry/tip";
+pub(super) const TIP: &str = "refs/kubeferry/tip";
 
 /// What is made in a repository without any branch. A remote does not tell what its HEAD names then.
 const FIRST_BRANCH: &str = "main";
@@ -142,7 +142,11 @@ pub(super) fn fetch(
         if git.find_reference(TIP).is_err() && talk.url.as_file().is_none() {
             options.depth(1);
         }
-        connection.remote().download(&[source.as_str()], Some(&mut options)).map_err(failed)?;
+        // What is unusual about a repository on this machine is left to libgit2.
+        let copied = talk.url.as_file().is_some_and(|path| local::fetch(git, path, tip).is_ok());
+        if !copied {
+            connection.remote().download(&[source.as_str()], Some(&mut options)).map_err(failed)?;
+        }
     }
     let commit = git.find_commit(tip).map_err(|_| {
         RepositoryError::Git(format!("{} names {tip} as the tip of {name:?} but did not send that commit", talk.url))

@@ -127,6 +127,8 @@ fn apply(settings: &Libgit2Settings, home: &Path) -> Result<(), RepositoryError>
         git2::opts::set_server_timeout_in_milliseconds(milliseconds(settings.server_timeout)).map_err(failed)?;
         git2::opts::set_cache_max_size(CACHE_BYTES).map_err(failed)?;
         git2::opts::set_mwindow_file_limit(OPEN_PACKS).map_err(failed)?;
+        // As git does it: what was checked when it came is not checked again each time that it is read.
+        git2::opts::strict_hash_verification(false);
         // A person's or a machine's git configuration (URL rewriting, credential helpers) must not change what we do.
         for level in [ConfigLevel::System, ConfigLevel::Global, ConfigLevel::XDG, ConfigLevel::ProgramData] {
             git2::opts::set_search_path(level, "").map_err(failed)?;

@@ -106,7 +106,11 @@ impl Repository {
         options.bare(true).no_reinit(true).external_template(false);
         let git = git2::Repository::init_opts(&path, &options).map_err(|error| failure::local(&error))?;
         // Within one server a redirect is followed (renamed repositories); to another one never.
-        let configured = git.config().and_then(|mut config| config.set_bool("http.followRedirects", false));
+        let configured = git.config().and_then(|mut config| {
+            config.set_bool("http.followRedirects", false)?;
+            // Packs hold whole objects: to look for similar ones takes most of the time and memory of a large push.
+            config.set_i64("core.bigFileThreshold", 1)
+        });
         configured.map_err(|error| failure::local(&error))?;
         let objects = git2::Repository::open_bare(&path).map_err(|error| failure::local(&error))?;
         Ok(Self {
