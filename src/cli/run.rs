@@ -28,6 +28,9 @@ use super::session::{LiveEngine, Session};
 /// The page is made from everything that is known, so it is not made for every event of a burst.
 const BETWEEN_PAGES: Duration = Duration::from_millis(50);
 
+/// How long a start waits to know who leads.
+const VERDICT: Duration = Duration::from_secs(2);
+
 /// How long a stop waits for the push and the writes in flight.
 const STOP: Duration = Duration::from_secs(20);
 
@@ -93,17 +96,21 @@ pub async fn run_session(
     let name = LeaseName::new(&session.identity.namespace, &session.identity.name, &holder);
     let lease = Lease::acquire(session.cluster.connection(), name)?;
     let mut leadership = lease.leadership();
+    // What is read before it is known who leads would be read once more. An API server that does not answer is waited for
+    // by the engine as well.
+    let _ = tokio::time::timeout(VERDICT, leadership.changed()).await;
     loop {
         let rules = source.rules();
         let repository = Arc::new(session.repository(&rules)?);
         narrate::in_force(&reporter, &session, &rules, &source);
-        let engine = session.engine(repository.clone(), rules, Mode::Run, false, reporter.clone());
+        let term = term(&leadership.borrow());
+        let engine = session.engine(repository.clone(), rules, Mode::Run, term.is_some(), reporter.clone());
         let mut running = Running {
             session: &session,
             lease: &lease,
             repository,
             engine,
-            term: None,
+            term,
             reporter: &reporter,
             events: &events,
             is_ready: false,
@@ -201,7 +208,7 @@ impl Running<'_> {
         };
         self.reporter.role(role, holder, Timestamp::now());
         narrate::cluster_trouble(self.reporter, trouble);
-        let term = if let Leadership::Leader { term, .. } = state { Some(term) } else { None };
+        let term = term(&state);
         if self.term != term {
             // Between two terms of ours somebody else may have acted: what was planned is planned anew.
             self.engine.set_active(false);
@@ -266,6 +273,11 @@ impl Running<'_> {
             tracing::warn!("something in flight did not end in time; it is planned again at the next start");
         }
     }
+}
+
+/// The term in which we lead.
+fn term(state: &Leadership) -> Option<u64> {
+    if let Leadership::Leader { term, .. } = state { Some(*term) } else { None }
 }
 
 fn is_elsewhere(before: &Rules, after: &Rules) -> bool {

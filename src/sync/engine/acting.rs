@@ -25,7 +25,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let (schema, live) = (observed.schema.clone(), observed.live.take());
         let since = self.clock.now();
         let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let acted = act(cluster, identity, id, version, schema, live, actions).await;
             Done::Acted(since, Box::new(acted), Some(Box::new(observed)))
         }));

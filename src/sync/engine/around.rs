@@ -77,7 +77,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let found = files.into_iter().filter_map(|path| Some((*self.blobs.get(&path)?, path)));
         let (blobs, paths): (Vec<BlobId>, Vec<RepoPath>) = found.unzip();
         let read = self.remote.read(blobs);
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let id = observed.id.clone();
             let all = match read.await {
                 Ok(all) => all,

@@ -99,6 +99,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             Sighting::Stale => self.queue.push(id),
             Sighting::Changed => {
                 self.applied.remove(&id);
+                // A list that shows it is its turn.
+                self.unlisted.remove(&id);
                 self.consider(id, object);
             }
         }

@@ -177,7 +177,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     fn load(&mut self, files: Vec<(RepoPath, BlobId)>, plan: Plan, observed: Observed) {
         let (paths, blobs): (Vec<RepoPath>, Vec<BlobId>) = files.into_iter().unzip();
         let read = self.remote.read(blobs);
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let files = read.await.map(|all| paths.into_iter().zip(all).collect());
             Done::Loaded(Box::new(Loaded { files, plan, observed }))
         }));

@@ -45,7 +45,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let (cluster, kinds, id) = (self.cluster.clone(), self.kinds.clone(), doomed.id.clone());
         self.flights.insert(id.clone(), false);
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let found = content::find(&*cluster, &kinds, &id).await;
             Done::LookedInto(doomed, found)
         }));

@@ -108,7 +108,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 self.recency = Recency::Asked;
             }
             let fetched = self.remote.fetch();
-            self.tasks.push(Box::pin(async move { Done::Git(GitDone::Fetched(fetched.await)) }));
+            self.run(Box::pin(async move { Done::Git(GitDone::Fetched(fetched.await)) }));
             return true;
         }
         if self.fenced.is_none() && self.batch_due().is_some_and(|due| due <= now) && self.may_write() {
@@ -242,7 +242,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.git = Git::Reading;
         let from = if self.head_read { self.head } else { None };
         let (remote, caps, kinds) = (self.remote.clone(), self.caps(), self.kinds.clone());
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let read = async {
                 let files = gather(&*remote, from, to, &caps).await?;
                 let allowances = match (from, to) {
@@ -271,7 +271,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn commit(&mut self, commit: NewCommit, sent: Sent) {
         self.git = Git::Committing;
         let committed = self.remote.commit(commit);
-        self.tasks.push(Box::pin(async move { Done::Git(GitDone::Committed(committed.await, sent)) }));
+        self.run(Box::pin(async move { Done::Git(GitDone::Committed(committed.await, sent)) }));
     }
 
     /// Sends a commit on its way, unless we lost the right to write while it was made. One that is on its way then is
@@ -285,7 +285,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.git = Git::Pushing;
         self.git_since = self.clock.now();
         let pushed = self.remote.push(commit);
-        self.tasks.push(Box::pin(async move { Done::Git(GitDone::Pushed(commit, pushed.await, sent)) }));
+        self.run(Box::pin(async move { Done::Git(GitDone::Pushed(commit, pushed.await, sent)) }));
     }
 
     fn pushed(&mut self, commit: CommitId, sent: Sent) {

@@ -180,7 +180,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let either_side = self.rules.rules.get(rule).is_some_and(|rule| rule.sync_to == Direction::Both);
         let version = self.live.get(&id).filter(|_| either_side).map(|entry| entry.version.to_string());
         let actions = vec![Action::Delete { uid, version, rule }];
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let acted = act(cluster, identity, id, None, Default::default(), None, actions).await;
             Done::Acted(since, Box::new(acted), None)
         }));

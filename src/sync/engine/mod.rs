@@ -21,6 +21,7 @@ mod placing;
 mod preview;
 mod progress;
 mod putting;
+mod readers;
 mod reading;
 mod recalling;
 mod refusing;
@@ -38,6 +39,8 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::cluster::{Cluster, ClusterError, Listed, StateText};
 use crate::manifest::Index;
@@ -393,6 +396,22 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         previews
     }
 
+    /// Lets a task run: on another thread where there are several, else whenever the engine waits.
+    fn run(&mut self, task: BoxFuture<'static, Done>) {
+        if !has_threads() {
+            return self.tasks.push(task);
+        }
+        let running = AbortOnDropHandle::new(tokio::spawn(task));
+        self.tasks.push(Box::pin(async move {
+            match running.await {
+                Ok(done) => done,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The runtime is shutting down, and with it whoever waits.
+                Err(_) => futures::future::pending().await,
+            }
+        }));
+    }
+
     fn is_read(&self) -> bool {
         self.head_read
             && !self.live.is_listing()
@@ -450,4 +469,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             Done::Git(done) => self.git_done(done),
         }
     }
+}
+
+/// Whether there is a runtime that can do several things at the same time.
+fn has_threads() -> bool {
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }

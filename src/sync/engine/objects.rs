@@ -105,7 +105,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let then = self.past_manifest(&id, &kind);
         let request = Request { id: id.clone(), kind, manifest, then, fragments, live, proof, composing };
         let (cluster, remote) = (self.cluster.clone(), self.remote.clone());
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let observed = observe(cluster, remote, request).await;
             Done::Observed(id, shown, observed.map(Box::new))
         }));

@@ -63,7 +63,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn ask_page(&mut self, purpose: For, kind: GroupKind, page: crate::cluster::Page) {
         let listed = self.cluster.list(&kind, None, page);
-        self.tasks.push(Box::pin(async move { Done::Paged(purpose, kind, listed.await) }));
+        self.run(Box::pin(async move { Done::Paged(purpose, kind, listed.await) }));
     }
 
     /// A page was read. Asked for by itself, an object that none shows also tells why a list failed.

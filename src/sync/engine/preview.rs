@@ -150,7 +150,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.flights.insert(id.clone(), false);
         let cluster = self.cluster.clone();
         let same_version = observed.live.as_ref().is_none_or(|live| ApiVersion::of(live) == ApiVersion::of(&object));
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             match cluster.apply(&id, object.clone(), true, true).await {
                 Ok(after) if same_version => preview.after = Some(clean::for_git(&after)),
                 Ok(_) => preview.after = Some(object),

@@ -2,16 +2,16 @@
 //! manifest for gone that may only be unreadable.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cluster::Cluster;
 use crate::manifest::{Caps, Found, Index, ManifestFile};
 use crate::object::{Kinds, ObjectId, RepoPath};
 use crate::repository::{BlobId, CommitId, FileState, Remote, RepositoryError};
 
-use super::super::autoscalers::{self, Aim};
+use super::super::autoscalers::Aim;
 use super::super::clock::Clock;
 use super::Engine;
+use super::readers::Readers;
 
 /// How many earlier heads are remembered.
 const HISTORY: usize = 100;
@@ -125,23 +125,17 @@ pub(super) async fn gather<R: Remote>(
     to: Option<CommitId>,
     caps: &Caps,
 ) -> Result<Vec<ReadFile>, RepositoryError> {
-    let files = Arc::new(Mutex::new(Vec::new()));
-    let (gathered, caps) = (files.clone(), caps.clone());
-    let visit = move |path: RepoPath, state: FileState<'_>| {
-        let mut aims = Vec::new();
-        let file = match state {
-            FileState::Gone => None,
-            FileState::File { blob, bytes } => {
-                let file = ManifestFile::read(path.clone(), bytes, &caps);
-                aims = autoscalers::in_file(&file, bytes);
-                Some((Some(blob), file))
-            }
-            FileState::Unread(reason) => Some((None, ManifestFile::unread(path.clone(), reason))),
-        };
-        gathered.lock().unwrap_or_else(PoisonError::into_inner).push(ReadFile { path, file, aims });
+    let (mut reader, read) = Readers::new(caps.clone());
+    let visit = move |path: RepoPath, state: FileState<'_>| match state {
+        FileState::Gone => reader.put(ReadFile { path, file: None, aims: Vec::new() }),
+        FileState::File { blob, bytes } => reader.read(path, blob, bytes),
+        FileState::Unread(reason) => {
+            let file = ManifestFile::unread(path.clone(), reason);
+            reader.put(ReadFile { path, file: Some((None, file)), aims: Vec::new() });
+        }
     };
     remote.changes(from, to, Box::new(visit)).await?;
-    Ok(std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner)))
+    read.all().await
 }
 
 /// The objects in what differs between two commits, as the latter has them.

@@ -72,7 +72,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         self.memory.recall = Recall::Reading;
         let cluster = self.cluster.clone();
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let read = async {
                 let state = cluster.state().await?;
                 let id = ObjectId::new(GroupKind::new("", "Namespace"), "", "kube-system");
@@ -151,7 +151,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             let recalled = read_past(&*remote, head, saved, from, commit, caps).await;
             Done::Git(GitDone::Recalled(recalled.map(Box::new)))
         };
-        self.tasks.push(Box::pin(task));
+        self.run(Box::pin(task));
         true
     }
 

@@ -147,7 +147,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         self.memory.writing = Some(marks);
         let cluster = self.cluster.clone();
-        self.tasks.push(Box::pin(async move {
+        self.run(Box::pin(async move {
             let written = match cluster.set_state(state).await {
                 // A person's command wrote to it: what it said is taken over, then ours is written again.
                 Err(ClusterError::Changed(_)) => cluster.state().await.map(|state| (state, false)),
