@@ -85,17 +85,22 @@ impl Scene<'_> {
         let whole = |tip: &Tip| Ok(remote.files(&tip.commit)? == count);
         let tip = self.tips.until(patience(count), whole).await.inspect_err(|_| run.say(&ferry.tail()))?;
         let took = tip.at.duration_since(ferry.started).as_secs_f64();
-        ferry.ready(patience(count)).await?;
+        let ready = ferry.ready(patience(count)).await?.duration_since(ferry.started).as_secs_f64();
         let tally = self.stage.audit.settled(mark, Duration::from_millis(500), CHANGE).await?;
         let (commits, moves) = (self.remote.commits()? as f64, self.tips.now().moves as f64);
         let vitals = ferry.stop().await?;
         let mut row = Row::new("capture", count, "first capture", took, Unit::Seconds);
-        let mut note = format!("from the start of the process, `batchWindow: 0s`, {:.2} s of CPU", vitals.cpu);
+        let mut note = format!(
+            "from the start of the process, `batchWindow: 0s`; in sync after {ready:.2} s, {:.2} s of CPU",
+            vitals.cpu
+        );
         if with_floor {
             let list = floor::list(&self.stage, "/api/v1/configmaps").await?.as_secs_f64();
-            let git = floor::whole_push(&self.remote, self.stage.folder())?.as_secs_f64();
-            row = row.floor(list + git).bar(2.0 * (list + git));
-            note = format!("{note}; floor: LIST {list:.2} s, git {git:.2} s");
+            let [add, commit, push] = floor::whole_push(&self.remote, self.stage.folder())?;
+            let whole = list + add + commit + push;
+            row = row.floor(whole).bar(2.0 * whole);
+            note =
+                format!("{note}; floor: LIST {list:.2} s, git add {add:.2} s, commit {commit:.2} s, push {push:.2} s");
         }
         run.row(row.note(note).detail(&tally));
         run.row(Row::new("capture", count, "first capture: commits", commits, Unit::Count).bar(1.0));

@@ -89,7 +89,7 @@ impl Ferry {
                 bail!("not in sync after {limit:?}: {answer:?}\n{}", self.log.tail());
             }
             self.alive()?;
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 

@@ -48,8 +48,8 @@ pub async fn list(stage: &Stage, path: &str) -> Result<Duration> {
     Ok(best)
 }
 
-/// `git add`, `commit` and `push` of the files of a branch, by git itself, to an empty repository.
-pub fn whole_push(remote: &Remote, folder: &Path) -> Result<Duration> {
+/// `git add`, `commit` and `push` of the files of a branch, by git itself, to an empty repository: seconds.
+pub fn whole_push(remote: &Remote, folder: &Path) -> Result<[f64; 3]> {
     let work = tempfile::Builder::new().prefix("git-").tempdir_in(folder)?;
     run(git(work.path()).args(["clone", "--quiet"]).arg(remote.repo.path()).arg("files"))?;
     let files = work.path().join("files");
@@ -57,11 +57,16 @@ pub fn whole_push(remote: &Remote, folder: &Path) -> Result<Duration> {
     let target = Remote::empty();
     run(git(&files).args(["init", "--quiet", "--initial-branch", "main"]))?;
     run(git(&files).args(["remote", "add", "origin", &target.repo.url()]))?;
-    let start = Instant::now();
-    run(git(&files).args(["add", "--all"]))?;
-    run(git(&files).args(["commit", "--quiet", "--message", "first"]))?;
-    run(git(&files).args(["push", "--quiet", "origin", "main"]))?;
-    Ok(start.elapsed())
+    let timed = |words: &[&str]| -> Result<f64> {
+        let start = Instant::now();
+        run(git(&files).args(words))?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    Ok([
+        timed(&["add", "--all"])?,
+        timed(&["commit", "--quiet", "--message", "first"])?,
+        timed(&["push", "--quiet", "origin", "main"])?,
+    ])
 }
 
 /// The median `git push` of one changed file by git itself, to `url` or a copy of the remote, in milliseconds.

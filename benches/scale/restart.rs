@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::apply::asked;
+use super::apply::{asked, few};
 use super::ferry::Ferry;
+use super::floor;
 use super::remote::Remote;
 use super::report::{Row, Unit};
 use super::run::{CHANGE, Run, memory_bar, patience, restart_bar};
@@ -24,6 +25,10 @@ pub async fn measure(
     remote: &Remote,
     (count, with_rest): (usize, bool),
 ) -> Result<()> {
+    let mut floor = 0.0;
+    for kind in set.kinds() {
+        floor += floor::list(stage, kind).await?.as_secs_f64();
+    }
     let commits = remote.commits()?;
     let mark = stage.audit.mark();
     let mut ferry = stage.ferry(&set.rules(&remote.repo.url(), "interval: 30s\n", "kubernetes")).await?;
@@ -33,18 +38,18 @@ pub async fn measure(
     let tally = stage.audit.settled(mark, Duration::from_millis(500), CHANGE).await?;
     let id = if set == Set::Plain { "restart" } else { "mixed" };
     let took = ready.duration_since(ferry.started).as_secs_f64();
-    let note = format!("{} requests, {:.2} s of CPU", tally.all(), vitals.cpu);
+    let note = format!("{} requests, {:.2} s of CPU; floor: a plain LIST", tally.all(), vitals.cpu);
     let row = Row::new(id, count, &set.called("restart to in sync"), took, Unit::Seconds);
-    run.row(row.bar(restart_bar(count)).note(note).detail(&tally));
+    run.row(row.floor(floor).bar(restart_bar(count)).note(note).detail(&tally));
     let counts = [
-        ("PATCHes of objects", asked(&tally, "patch", set)),
-        ("GETs of objects", asked(&tally, "get", set)),
-        ("kinds read more than once", tally.read_again()),
-        ("commits", remote.commits()? - commits),
+        ("PATCHes of objects", asked(&tally, "patch", set), 0.0),
+        ("GETs of objects", asked(&tally, "get", set), few(count)),
+        ("kinds read more than once", tally.read_again(), 0.0),
+        ("commits", remote.commits()? - commits, 0.0),
     ];
-    for (what, found) in counts {
+    for (what, found, bar) in counts {
         let measure = set.called(&format!("restart: {what}"));
-        run.row(Row::new(id, count, &measure, found as f64, Unit::Count).bar(0.0));
+        run.row(Row::new(id, count, &measure, found as f64, Unit::Count).bar(bar));
     }
     let row = Row::new("memory", count, &set.called("memory, peak: restarted"), vitals.peak, Unit::Mebibytes);
     run.row(row.bar(memory_bar(count)));
