@@ -130,14 +130,18 @@ impl<'a> Changes<'a> {
         self.past.apart.iter().find(|apart| apart.path == *path)
     }
 
-    /// What the field was when both sides agreed, to be remembered further.
-    pub fn before(&self, path: &FieldPath, then: Option<&Value>) -> Apart {
-        let is_item = matches!(path.elements().last(), Some(PathElement::Key(_)));
+    /// What the field was when both sides agreed, to be remembered further. `change`: who changed it since.
+    pub fn before(&self, path: &FieldPath, sides: Sides<'_>, change: Change) -> Apart {
         match (self.apart(path), self.past.manifest) {
             (Some(apart), _) => apart.clone(),
-            // The live item has more in it than the manifest said.
-            (None, Some(_)) if is_item && then.is_some() => Apart::new(path.clone(), Then::of(then), Then::Unknown),
-            (None, Some(_)) => Apart::new(path.clone(), Then::of(then), Then::of(then)),
+            // A side that did not change has what it had, in its own words: quantities, and all that the server added.
+            (None, Some(_)) => {
+                let then = Then::of(sides.then);
+                let is_by = |one| matches!(change, Change::Both) || change == one;
+                let git = if is_by(Change::Git) { then } else { Then::of(sides.git) };
+                let live = if is_by(Change::Cluster) { then } else { Then::of(sides.live) };
+                Apart::new(path.clone(), git, live)
+            }
             (None, None) => Apart::new(path.clone(), Then::Unknown, Then::Unknown),
         }
     }

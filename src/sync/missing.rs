@@ -21,20 +21,24 @@ pub(super) fn only_in_git(plan: &mut Plan, subject: &Subject<'_>, manifest: &Val
     if subject.base.is_none() {
         return create(plan, subject, manifest, rule, matching);
     }
-    let changed = manifest_changed(subject, manifest);
+    let is_changed = manifest_changed(subject, manifest);
+    let may_be_changed = is_changed != Some(false);
     if subject.past.keep.is_some() {
         uses_release(plan, subject);
     }
     match subject.past.keep {
         Some(Side::Git) => create(plan, subject, manifest, rule, matching),
-        None if changed && matches!(subject.live, InCluster::Unseen) => {
+        None if may_be_changed && matches!(subject.live, InCluster::Unseen) => {
             let reason = Guard::Delay.says("gone from the cluster; it may come back within `deleteDelay`");
             plan.note(Verb::Pending, Side::Git, Some(rule.index), reason);
         }
-        None if changed && matches!(subject.live, InCluster::Gone) => {
+        None if may_be_changed && matches!(subject.live, InCluster::Gone) => {
+            let why = match is_changed {
+                Some(_) => "its manifest was changed since both sides agreed",
+                None => "the rules before did not compare all of its manifest",
+            };
             let reason = format!(
-                "gone from the cluster, and its manifest was changed since both sides agreed: {} makes it again, \
-                 `--keep cluster` removes the manifest",
+                "gone from the cluster, and {why}: {} makes it again, `--keep cluster` removes the manifest",
                 command(subject.id, Some(Side::Git))
             );
             hold(plan, subject, Side::Git, rule, reason);
@@ -118,8 +122,8 @@ fn unchanged(subject: &Subject<'_>) -> Remembered {
     Remembered { apart: past.apart.to_vec(), edits: past.edits.to_vec(), ..Remembered::default() }
 }
 
-/// Whether Git says something else than when both sides agreed.
-fn manifest_changed(subject: &Subject<'_>, manifest: &Value) -> bool {
+/// Whether Git says something else than when both sides agreed; `None`: rules that compared fewer fields agreed on less.
+fn manifest_changed(subject: &Subject<'_>, manifest: &Value) -> Option<bool> {
     let past = subject.past;
     let is_other = match past.manifest {
         Some(then) => !compare::same(manifest, then, subject.view),
@@ -127,5 +131,7 @@ fn manifest_changed(subject: &Subject<'_>, manifest: &Value) -> bool {
     };
     let cleaned = clean::for_apply(manifest);
     let now = |path: &FieldPath| Then::of(compare::get(&cleaned, path, subject.view));
-    is_other || past.apart.iter().any(|apart| apart.git.differs(now(&apart.path)).unwrap_or(true))
+    let is_changed = is_other || past.apart.iter().any(|apart| apart.git.differs(now(&apart.path)).unwrap_or(true));
+    let is_known = is_changed || past.manifest.is_some() || subject.base.is_some_and(|base| base.is_whole);
+    is_known.then_some(is_changed)
 }

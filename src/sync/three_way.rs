@@ -169,8 +169,8 @@ impl Walk<'_> {
             // Nothing is done about it now; what it was is not to be forgotten.
             let is_same = sides.git.zip(sides.live).is_some_and(|(git, live)| compare::same(git, live, view));
             if way == Way::Idle && concerns(rule) && !is_same {
-                let before = self.changes.before(path, sides.then);
-                self.out.next.apart.push(before);
+                let change = self.changes.change(sides, view, path, is_default);
+                self.out.next.apart.push(self.changes.before(path, sides, change));
             }
             return;
         }
@@ -219,7 +219,7 @@ impl Walk<'_> {
         let told =
             Disagreement { path: path.clone(), rule: rule.index, git: sides.git.cloned(), live: sides.live.cloned() };
         self.out.next.uses_release |= change == Change::Both && self.changes.past.keep.is_some();
-        let mut next = self.changes.before(path, sides.then);
+        let mut next = self.changes.before(path, sides, change);
         match winner {
             None => {
                 self.out.ways.insert(path.clone(), Way::Idle);
@@ -267,7 +267,7 @@ impl Walk<'_> {
         let known = self.changes.past.edits.iter().find(|edit| edit.path == *path && edit.git == now.git);
         let is_edit = matches!(change, Change::Git | Change::Both) || known.is_some();
         let is_answered = known.is_some_and(|edit| edit.live != now.live);
-        let mut next = self.changes.before(path, sides.then);
+        let mut next = self.changes.before(path, sides, change);
         self.out.next.uses_release |= is_edit && self.changes.past.released;
         if is_edit && !self.changes.past.released {
             self.out.next.edits.push(known.cloned().unwrap_or_else(|| now.clone()));

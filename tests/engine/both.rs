@@ -1,5 +1,6 @@
 //! Both sides may change an object (decisions 14 and 15): what is carried, what is held, and what a release does.
 
+use kubeferry::cluster::ClusterError;
 use kubeferry::object::ObjectId;
 use kubeferry::report::Side;
 use kubeferry::sync::engine::with_releases;
@@ -454,4 +455,87 @@ fn a_field_that_another_manager_holds_is_applied_once_it_is_given_up() {
     world.pass(30);
     assert_eq!(live(&world), json!({"a": "git", "b": "one"}), "{:?}", world.said(&id()));
     world.assert_in_sync();
+}
+
+const CONTAINERS: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  namespace: shop
+spec:
+  replicas: 3
+  selector:
+    matchLabels:
+      app: web
+  template:
+    metadata:
+      labels:
+        app: web
+    spec:
+      containers:
+      - name: web
+        image: web:1
+        ports:
+        - containerPort: 80
+      - name: side
+        image: side:1
+";
+
+const DEPLOYMENTS: &str = "- {name: both, resources: [deployments], namespaces: [shop], syncTo: both}";
+
+/// A world in which [`CONTAINERS`] stands on both sides and agrees.
+fn two_containers() -> World {
+    let mut world = World::new(DEPLOYMENTS);
+    world.push(&[(PATH, Some(CONTAINERS))]);
+    world.pass(20);
+    world.assert_in_sync();
+    world
+}
+
+fn without_side() -> &'static str {
+    CONTAINERS.split("      - name: side").next().unwrap()
+}
+
+#[test]
+fn an_item_that_is_taken_out_of_the_cluster_is_taken_out_of_git() {
+    let mut world = two_containers();
+    let mut object = world.cluster.object(&deployment_id()).unwrap();
+    object["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().pop();
+    world.cluster.update(&object, "kubectl-edit");
+    world.pass(60);
+    assert_eq!(git(&world), without_side(), "{:?}", world.said(&deployment_id()));
+    world.assert_in_sync();
+}
+
+#[test]
+fn an_item_that_left_git_goes_from_the_cluster_also_when_that_fails_at_first() {
+    let mut world = two_containers();
+    for _ in 0..2 {
+        world.cluster.refuse_next_apply(ClusterError::Busy("429".into()));
+    }
+    world.push(&[(PATH, Some(without_side()))]);
+    world.pass(60);
+    let containers = world.live(&deployment_id(), "/spec/template/spec/containers");
+    assert_eq!(containers.as_array().map(Vec::len), Some(1), "{:?}", world.said(&deployment_id()));
+    world.assert_in_sync();
+}
+
+#[test]
+fn a_manifest_of_which_former_rules_did_not_compare_every_field_is_not_removed() {
+    let mut world = World::new("- {name: apply, resources: [configmaps], namespaces: [shop], syncTo: kubernetes}");
+    world.push(&[(PATH, Some(&manifest("a", "1")))]);
+    world.pass(20);
+    // One rule covers every field and rests, another acts: what is committed now reaches nobody.
+    world.reload(
+        "- {name: idle, resources: [configmaps], namespaces: [shop], suspend: true, syncTo: kubernetes}
+- {name: rest, resources: [configmaps], syncTo: kubernetes}",
+    );
+    world.push(&[(PATH, Some(&manifest("a", "2")))]);
+    world.pass(20);
+    world.reload(BOTH);
+    world.cluster.remove(&id());
+    world.pass(60);
+    assert_eq!(git(&world), manifest("a", "2"));
+    world.assert_said(&id(), "kubeferry release");
 }
