@@ -539,3 +539,16 @@ fn a_manifest_of_which_former_rules_did_not_compare_every_field_is_not_removed()
     assert_eq!(git(&world), manifest("a", "2"));
     world.assert_said(&id(), "kubeferry release");
 }
+
+#[test]
+fn a_manifest_that_was_changed_when_its_object_went_stays() {
+    let mut world = World::new(BOTH);
+    world.push(&[(PATH, Some(&manifest("a", "1")))]);
+    world.pass(1);
+    assert_eq!(live(&world), json!({"a": "1"}));
+    world.cluster.remove(&id());
+    world.git.commit_by_hand(&[(PATH, Some(&manifest("a", "2")))]);
+    world.pass(300);
+    assert_eq!(git(&world), manifest("a", "2"));
+    world.assert_said(&id(), "kubeferry release");
+}

@@ -69,7 +69,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// Remembers what a plan found of single fields.
     pub(super) fn remember_fields(&mut self, plan: &Plan, observed: &Observed) {
-        let place = observed.blob.zip(observed.manifest.as_ref().map(|(place, ..)| place.clone()));
+        // A manifest alone was compared with nothing: what it says may be a change that is still to be asked about.
+        let compared = observed.manifest.as_ref().filter(|_| observed.live.is_some());
+        let place = observed.blob.zip(compared.map(|(place, ..)| place.clone()));
         let found = plan.remembered.as_deref();
         self.pasts.remember(&plan.id, place, found);
         let is_at_rest = || plan.actions.is_empty() && plan.notes.iter().all(|note| note.verb != Verb::Held);
