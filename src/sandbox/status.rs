@@ -181,6 +181,12 @@ impl Status {
         Self::conflict(&resource.qualified(), resource, &resource.plural, name, &why)
     }
 
+    /// An apply names the UID of an object that is not there.
+    pub(super) fn no_such_object(resource: &Resource, name: &str, asked: &str) -> Self {
+        let why = format!("uid mismatch: the provided object specified uid {asked}, and no existing object was found");
+        Self::conflict(&resource.qualified(), resource, &resource.plural, name, &why)
+    }
+
     /// A precondition of a delete does not hold. (Here the server names the kind, not the resource.)
     pub(super) fn precondition(resource: &Resource, name: &str, why: &str) -> Self {
         Self::conflict(&resource.qualified_kind(), resource, &resource.kind, name, why)

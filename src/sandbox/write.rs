@@ -105,7 +105,7 @@ impl Writer<'_> {
         let reset = self.reset();
         let asked = text(config, "/metadata/uid");
         if !asked.is_empty() {
-            return Err(self.other_uid(asked));
+            return Err(Status::no_such_object(self.resource(), &self.target.name, asked));
         }
         let applied =
             self.tracker(&reset).apply(&empty, config, Managers::default(), &self.asked.manager, true, &empty)?;
@@ -290,11 +290,6 @@ impl Writer<'_> {
         let causes = validate::refusals(self.resource(), object, live);
         let name = text(object, "/metadata/name");
         if causes.is_empty() { Ok(()) } else { Err(Status::invalid(self.resource(), name, &causes)) }
-    }
-
-    fn other_uid(&self, asked: &str) -> Status {
-        let cause = Cause::invalid("metadata.uid", &json!(asked), "field is immutable");
-        Status::invalid(self.resource(), &self.target.name, &[cause])
     }
 
     /// A change of what the specification says counts; annotations count too, status never.

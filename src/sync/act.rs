@@ -15,6 +15,7 @@ use super::past::{Apart, Then};
 use super::plan::Action;
 use super::planner::Identity;
 use super::to_cluster;
+use super::writer::{Fence, Writer};
 
 /// How often a write that met a newer object is tried again at once.
 const TRIES: usize = 3;
@@ -40,11 +41,13 @@ pub struct Acted {
     pub failed: Option<Action>,
     /// Why the rest was not carried out.
     pub error: Option<ClusterError>,
+    /// Whether that is because we lost the right to write.
+    pub is_fenced: bool,
 }
 
-/// Carries out `actions` in order and stops at the first that fails.
+/// Carries out `actions` in order and stops at the first that fails. `fence` is asked before each write.
 pub async fn act<C: Cluster>(
-    cluster: Arc<C>,
+    (cluster, fence): (Arc<C>, Option<Fence>),
     identity: Arc<Identity>,
     id: ObjectId,
     version: Option<String>,
@@ -55,12 +58,14 @@ pub async fn act<C: Cluster>(
     let mut done = Vec::new();
     let (mut answer, mut changes, mut apart) = (None, Vec::new(), Vec::new());
     let created = actions.iter().any(|action| matches!(action, Action::Create { .. }));
+    let writer = Writer::new(&*cluster, &id, version.as_deref(), fence);
+    let step = Step { writer: &writer, identity: &identity, id: &id };
+    let (mut failed, mut error) = (None, None);
     for action in actions {
         let view = match &live {
             Some(live) => schema.view_of(live),
             None => SchemaView::unknown(),
         };
-        let step = Step { cluster: &*cluster, identity: &identity, id: &id, version: version.as_deref() };
         match step.take(&action, live.clone(), view).await {
             Ok(after) => {
                 if let Action::Apply { changed, .. } = &action {
@@ -75,22 +80,14 @@ pub async fn act<C: Cluster>(
                 }
                 done.push(action);
             }
-            Err(error) => {
-                return Acted {
-                    id,
-                    done,
-                    created,
-                    live,
-                    wrote: changes,
-                    answer,
-                    apart,
-                    failed: Some(action),
-                    error: Some(error),
-                };
+            Err(why) => {
+                (failed, error) = (Some(action), Some(why));
+                break;
             }
         }
     }
-    Acted { id, done, created, live, wrote: changes, answer, apart, failed: None, error: None }
+    let is_fenced = writer.is_fenced();
+    Acted { id, done, created, live, wrote: changes, answer, apart, failed, error, is_fenced }
 }
 
 /// The fields of which the API server, or a webhook, made something else than what was asked for.
@@ -118,10 +115,9 @@ fn answers(action: &Action, live: &Value, view: SchemaView<'_>) -> Vec<Apart> {
 }
 
 struct Step<'a, C> {
-    cluster: &'a C,
+    writer: &'a Writer<'a, C>,
     identity: &'a Identity,
     id: &'a ObjectId,
-    version: Option<&'a str>,
 }
 
 impl<C: Cluster> Step<'_, C> {
@@ -133,9 +129,7 @@ impl<C: Cluster> Step<'_, C> {
     ) -> Result<Option<Value>, ClusterError> {
         match action {
             Action::Create { object, release, .. } => {
-                // Not by force: what somebody created meanwhile has values that first values must not replace. A conflict
-                // is planned again, as an object that is live.
-                let live = self.cluster.apply(self.id, object.clone(), false, false).await?;
+                let live = self.writer.create(object.clone()).await?;
                 self.release(live, release).await
             }
             Action::Apply { object, changed, force, unless_changed: true, .. } => {
@@ -143,7 +137,7 @@ impl<C: Cluster> Step<'_, C> {
                 self.drop_former(live).await
             }
             Action::Apply { object, force, .. } => {
-                let live = self.cluster.apply(self.id, object.clone(), *force, false).await?;
+                let live = self.writer.apply(&live.unwrap_or_default(), object.clone(), *force, false).await?;
                 self.drop_former(live).await
             }
             Action::Release { fields, .. } => self.release(live.unwrap_or_default(), fields).await,
@@ -177,16 +171,11 @@ impl<C: Cluster> Step<'_, C> {
         };
         let mut last = ClusterError::Changed(format!("{} keeps moving", self.id));
         for _ in 0..TRIES {
-            let mut object = object.clone();
-            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-                let version = live.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
-                metadata.insert("resourceVersion".to_owned(), version);
-            }
-            match self.cluster.apply(self.id, object, force, false).await {
+            match self.writer.apply(&live, object.clone(), force, true).await {
                 Err(error @ ClusterError::Changed(_)) => last = error,
                 outcome => return outcome,
             }
-            live = match self.cluster.get(self.id, self.version).await? {
+            live = match self.writer.get().await? {
                 Some(live) if is_same(&live) => live,
                 _ => return Err(last),
             };
@@ -246,11 +235,11 @@ impl<C: Cluster> Step<'_, C> {
         let mut refused = None;
         for _ in 0..TRIES {
             let Some(patch) = patch_of(&live) else { return Ok(live) };
-            match self.cluster.patch(self.id, self.version, patch).await {
+            match self.writer.patch(patch).await {
                 Ok(after) => live = after,
                 Err(error @ (ClusterError::Invalid(_) | ClusterError::Changed(_))) => {
                     refused = Some(error);
-                    live = match self.cluster.get(self.id, self.version).await? {
+                    live = match self.writer.get().await? {
                         Some(live) => live,
                         None => return Err(ClusterError::NotFound(self.id.to_string())),
                     };
@@ -268,7 +257,7 @@ impl<C: Cluster> Step<'_, C> {
     async fn delete(&self, uid: &str, version: Option<&str>) -> Result<(), ClusterError> {
         let mut last = None;
         for _ in 0..TRIES {
-            let Some(live) = self.cluster.get(self.id, self.version).await? else { return Ok(()) };
+            let Some(live) = self.writer.get().await? else { return Ok(()) };
             let text = |pointer: &str| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             if text("/metadata/uid") != uid {
                 return Err(ClusterError::Invalid(format!("{} was made anew in the meantime; it is left", self.id)));
@@ -281,7 +270,7 @@ impl<C: Cluster> Step<'_, C> {
                 uid: uid.to_owned(),
                 resource_version: text("/metadata/resourceVersion").to_owned(),
             };
-            match self.cluster.delete(request).await {
+            match self.writer.delete(request).await {
                 Err(error @ ClusterError::Changed(_)) => last = Some(error),
                 outcome => return outcome,
             }

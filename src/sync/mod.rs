@@ -45,3 +45,4 @@ mod to_cluster;
 mod to_git;
 pub mod told;
 pub mod waits;
+mod writer;

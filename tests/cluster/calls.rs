@@ -1,7 +1,12 @@
 //! Get, apply, patch and delete.
 
+use std::sync::Arc;
+
 use kubeferry::cluster::{Cluster, ClusterError, DeleteRequest};
-use kubeferry::object::ObjectId;
+use kubeferry::object::{ObjectId, Schema};
+use kubeferry::sync::act::act;
+use kubeferry::sync::plan::{Action, RuleIndex};
+use kubeferry::sync::planner::Identity;
 use serde_json::{Value, json};
 
 use crate::support::{cluster, config_map, id, kind, namespace};
@@ -121,4 +126,41 @@ async fn only_the_very_object_is_deleted() {
     cluster.delete(request(uid, version)).await.unwrap();
     assert_eq!(cluster.get(&id, None).await.unwrap(), None);
     cluster.delete(request(uid, version)).await.unwrap();
+}
+
+#[tokio::test]
+#[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+async fn an_apply_to_an_object_that_went_meanwhile_makes_no_stub_of_it() {
+    let cluster = Arc::new(cluster("calls-stub").await);
+    namespace(&cluster, "calls-stub").await;
+    let wanted = |data: Value| config_map("calls-stub", "settings", data);
+    let id = id(&wanted(json!({})));
+    let identity = Identity { namespace: "kubeferry".into(), name: "calls-stub".into(), takes_over: None };
+    let identity = Arc::new(identity);
+    for (unless_changed, comes_back) in [(false, false), (true, false), (false, true), (true, true)] {
+        let live = cluster.apply(&id, wanted(json!({"a": "1", "b": "1"})), true, false).await.unwrap();
+        let seen = live.clone();
+        let act_on = |object: Value, live: Value| {
+            let rule = RuleIndex::default();
+            let apply = Action::Apply { object, changed: vec![], adopted: vec![], force: true, unless_changed, rule };
+            let sides = (cluster.clone(), None);
+            act(sides, identity.clone(), id.clone(), None, Schema::builtin(), Some(live), vec![apply])
+        };
+        let acted = act_on(wanted(json!({"a": "2", "b": "1"})), live).await;
+        assert_eq!(acted.error, None, "it is there");
+        let live = acted.live.unwrap();
+        assert_eq!(live["data"]["a"], "2");
+
+        let (uid, resource_version) = (text(&live, "/metadata/uid"), text(&live, "/metadata/resourceVersion"));
+        let request = DeleteRequest { id: id.clone(), uid: uid.into(), resource_version: resource_version.into() };
+        cluster.delete(request).await.unwrap();
+        let people = json!({"of": "people"});
+        if comes_back {
+            cluster.apply(&id, wanted(people.clone()), true, false).await.unwrap();
+        }
+        let acted = act_on(wanted(json!({"a": "3"})), seen).await;
+        assert!(matches!(acted.error, Some(ClusterError::Changed(_))), "{:?}", acted.error);
+        let left = cluster.get(&id, None).await.unwrap();
+        assert_eq!(left.map(|live| live["data"].clone()), comes_back.then_some(people));
+    }
 }

@@ -187,6 +187,21 @@ pub async fn an_applied_version_is_a_precondition(server: &Server) {
     object["metadata"] = json!({"name": "m", "uid": "other"});
     let refused = server.apply("a", &object).await;
     assert_eq!(refused.causes(), [("metadata.uid", "Invalid value: \"other\": field is immutable")]);
+    object["metadata"] = json!({"name": "m", "uid": first["metadata"]["uid"]});
+    let same = server.apply("a", &object).await.ok();
+    assert_eq!(owned(&same, "a"), owned(&first, "a"), "nobody owns it");
+}
+
+pub async fn an_applied_uid_makes_nothing_anew_and_an_applied_version_does(server: &Server) {
+    let mut object = server.config_map("m", json!({"a": "1"}));
+    object["metadata"] = json!({"name": "m", "uid": "other"});
+    let wanted = "Operation cannot be fulfilled on configmaps \"m\": uid mismatch: the provided object specified uid other, \
+                  and no existing object was found";
+    assert_eq!(server.apply("a", &object).await.refused(409), wanted);
+    object["metadata"]["resourceVersion"] = "7".into();
+    assert_eq!(server.apply("a", &object).await.refused(409), wanted);
+    object["metadata"] = json!({"name": "m", "resourceVersion": "7"});
+    assert_eq!(server.apply("a", &object).await.code, 201);
 }
 
 pub async fn an_apply_may_be_yaml(server: &Server) {

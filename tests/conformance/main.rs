@@ -68,6 +68,7 @@ facts! {
         items_merge_by_key_and_go_with_what_they_held
         quantities_are_normalised
         an_applied_version_is_a_precondition
+        an_applied_uid_makes_nothing_anew_and_an_applied_version_does
         an_apply_may_be_yaml
         an_apply_that_makes_no_sense_is_refused
         a_terminating_object_takes_an_apply_but_no_finalizer;

@@ -71,6 +71,30 @@ fn a_commit_that_was_made_while_the_lease_went_is_not_pushed() {
     assert!(unpushed > 0, "the lease never went between commit and push");
 }
 
+#[test]
+fn the_fence_is_asked_before_each_write_of_a_plan() {
+    let rules = "\
+- {name: count, resources: [deployments], filters: [/spec/replicas], syncTo: git}
+- {name: rest, resources: [deployments], syncTo: kubernetes}";
+    for questions in 0..6 {
+        let mut world = World::new(rules);
+        let left = fence(&mut world, questions);
+        // One plan, two writes: it is made, and the replicas are given up.
+        world.push(&[("web.yaml", Some(DEPLOYMENT))]);
+        world.pass(60);
+        let writes = world.cluster.take_writes();
+        // The first question is whether to begin at all.
+        assert!(writes.len() < questions.max(1), "{questions} times it was allowed: {writes:?}");
+        left.store(usize::MAX, SeqCst);
+        world.pass(60);
+        assert_eq!(world.live(&deployment_id(), "/spec/replicas"), 3);
+        world.assert_in_sync();
+        world.cluster.scale(&deployment_id(), 5);
+        world.pass(60);
+        assert_eq!(world.live(&deployment_id(), "/spec/replicas"), 5, "after {questions} questions they are not ours");
+    }
+}
+
 // Decision 13.
 #[test]
 fn a_new_leader_takes_a_mirror_that_lags_for_no_news() {

@@ -141,3 +141,48 @@ fn replicas_that_go_from_git_to_the_cluster_and_back_under_load_never_fall() {
         }
     }
 }
+
+/// What becomes of the Deployment when somebody deletes it, whenever that comes after a commit that changes its image.
+fn deleted_after_a_commit(rules: &str, judge: impl Fn(&World, u64)) {
+    for steps in 0..60 {
+        let mut world = World::new(rules);
+        world.cluster.update(&deployment(5), "kubectl-create");
+        world.push(&[("web.yaml", Some(DEPLOYMENT))]);
+        world.pass(20);
+        world.assert_in_sync();
+        world.pace.set(steps, 3);
+        let text = world.git.file("web.yaml").unwrap().replace("web:1", "web:2");
+        world.git.commit_by_hand(&[("web.yaml", Some(&text))]);
+        world.engine.poke();
+        for _ in 0..steps {
+            if let Some(until) = world.step() {
+                world.clock.set(until.unwrap_or_default());
+            }
+        }
+        world.cluster.remove(&deployment_id());
+        world.pace.set(0, 0);
+        world.pass(1_000);
+        judge(&world, steps);
+    }
+}
+
+#[test]
+fn an_object_that_is_deleted_while_it_is_applied_comes_back_whole() {
+    deleted_after_a_commit(SPLIT, |world, steps| {
+        let said = world.said(&deployment_id());
+        assert_eq!(world.live(&deployment_id(), "/spec/replicas"), 5, "after {steps} steps: {said:?}");
+        assert!(world.git.file("web.yaml").unwrap().contains("replicas: 5"), "after {steps} steps");
+        world.assert_in_sync();
+    });
+}
+
+#[test]
+fn an_object_that_the_cluster_decides_over_is_not_brought_back_by_an_apply() {
+    let rules = "\
+- {name: image, resources: [deployments], filters: [/spec/template], syncTo: kubernetes}
+- {name: rest, resources: [deployments], syncTo: git}";
+    deleted_after_a_commit(rules, |world, steps| {
+        assert!(world.cluster.object(&deployment_id()).is_none(), "after {steps} steps");
+        assert_eq!(world.git.file("web.yaml"), None, "after {steps} steps: {:?}", world.said(&deployment_id()));
+    });
+}

@@ -236,7 +236,7 @@ impl Scene {
         let actions: Vec<Action> = plan.on(Side::Cluster).cloned().collect();
         if !actions.is_empty() {
             let (cluster, identity) = (Arc::new(self.cluster.clone()), Arc::new(identity()));
-            let acted = act(cluster, identity, self.id.clone(), None, Schema::builtin(), self.live(), actions);
+            let acted = act((cluster, None), identity, self.id.clone(), None, Schema::builtin(), self.live(), actions);
             let acted = acted.now_or_never().expect("the cluster in memory answers at once");
             assert_eq!(acted.error, None::<ClusterError>, "{plan:?}");
             self.answer = acted.answer.or(self.answer);

@@ -609,11 +609,20 @@ impl State {
         let schema = Schema::builtin();
         let view = schema.view_of(object);
         let mut object = object.clone();
-        let asked = object["metadata"].as_object_mut().and_then(|metadata| metadata.remove("resourceVersion"));
+        let mut ask = |key: &str| object["metadata"].as_object_mut().and_then(|metadata| metadata.remove(key));
+        let (uid, version) = (ask("uid"), ask("resourceVersion"));
         let object = &object;
-        let there = self.objects.get(id).map(|live| live["metadata"]["resourceVersion"].clone());
-        if asked.is_some() && asked != there {
-            return Err(ClusterError::Changed(format!("{id} moved")));
+        // As the API server does it: a version alone does not keep an object from being made anew.
+        match self.objects.get(id).map(|live| &live["metadata"]) {
+            None if uid.is_some() => return Err(ClusterError::Changed(format!("uid mismatch: there is no {id}"))),
+            Some(live) if uid.is_some_and(|uid| uid != live["uid"]) => {
+                let (fields, message) = (vec!["metadata.uid".to_owned()], "field is immutable".to_owned());
+                return Err(ClusterError::Immutable { fields, message });
+            }
+            Some(live) if version.is_some_and(|version| version != live["resourceVersion"]) => {
+                return Err(ClusterError::Changed(format!("{id} moved")));
+            }
+            _ => {}
         }
         let fields = FieldSet::of(object, view);
         let mut live = match self.objects.get(id) {

@@ -24,7 +24,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let version = shape.and_then(crate::object::ApiVersion::of).map(|version| version.version.to_string());
         let (schema, live) = (observed.schema.clone(), observed.live.take());
         let since = self.clock.now();
-        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
+        let (cluster, identity) = ((self.cluster.clone(), self.fence.clone()), self.identity.clone());
         self.run(Box::pin(async move {
             let acted = act(cluster, identity, id, version, schema, live, actions).await;
             Done::Acted(since, Box::new(acted), Some(Box::new(observed)))
@@ -35,7 +35,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn acted(&mut self, mut acted: Acted, observed: Option<Box<Observed>>) {
         self.count_writes(&mut acted);
         self.note_answers(&mut acted);
-        let Acted { id, done, created, live, answer, failed, error, .. } = acted;
+        let Acted { id, done, created, live, answer, failed, error, is_fenced, .. } = acted;
         let again = self.flights.remove(&id).unwrap_or_default();
         let by_person = self.by_person.remove(&id);
         if let Some(live) = &live {
@@ -74,6 +74,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             self.tell_overruled(&mut change, action);
             self.standings.done(change);
+        }
+        if is_fenced {
+            return self.defer(id);
         }
         if let Some(error) = error {
             return match self.refuses(&id, failed.as_ref(), &error) {

@@ -1,16 +1,14 @@
 //! Owns the last question before anything is written: whether we still may. Must never take the latest news for the answer:
 //! a process that stood still has old news.
 
-use std::sync::Arc;
-
 use crate::cluster::Cluster;
+use crate::object::ObjectId;
 use crate::repository::Remote;
 
 use super::super::clock::{Clock, Instant};
 use super::Engine;
 
-/// Says whether we still hold the Lease under which the engine was told to act.
-pub type Fence = Arc<dyn Fn() -> bool + Send + Sync>;
+pub use super::super::writer::Fence;
 
 /// How soon it is asked again: either it holds again, or the engine is told to stand by.
 const AGAIN: Instant = Instant::from_millis(500);
@@ -29,6 +27,15 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let holds = self.fence.as_ref().is_none_or(|fence| fence());
         self.fenced = if holds { None } else { Some(self.clock.now() + AGAIN) };
         holds
+    }
+
+    /// What was under way for an object stopped at the fence: it is planned again once we may.
+    pub(super) fn defer(&mut self, id: ObjectId) {
+        if self.may_write() {
+            self.queue.push(id);
+        } else {
+            self.deferred.insert(id);
+        }
     }
 
     /// Goes on with what waited, once the fence holds again.

@@ -175,7 +175,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         self.flights.insert(id.clone(), false);
         let since = self.clock.now();
-        let (cluster, identity) = (self.cluster.clone(), self.identity.clone());
+        let (cluster, identity) = ((self.cluster.clone(), self.fence.clone()), self.identity.clone());
         // An edit in between would have kept it.
         let either_side = self.rules.rules.get(rule).is_some_and(|rule| rule.sync_to == Direction::Both);
         let version = self.live.get(&id).filter(|_| either_side).map(|entry| entry.version.to_string());
