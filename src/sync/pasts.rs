@@ -53,6 +53,11 @@ impl Pasts {
         self.known.get(id)?.place.as_ref()
     }
 
+    /// Every object of which something is known.
+    pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
+        self.known.keys()
+    }
+
     /// What a plan is to know; `manifest`: what that manifest says.
     pub fn past<'a>(&'a self, id: &ObjectId, manifest: Option<&'a Value>) -> Past<'a> {
         let known = self.known.get(id);

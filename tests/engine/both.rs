@@ -556,7 +556,7 @@ fn a_manifest_that_was_changed_when_its_object_went_stays() {
 #[test]
 fn what_both_sides_say_when_both_begin_is_held_whatever_the_rules_before_were_about_to_do() {
     for steps in 0..60 {
-        let mut world = World::new(TO_GIT);
+        let mut world = World::new(&format!("{TO_GIT}\n{BOTH}"));
         world.git.commit_by_hand(&[(PATH, Some(&manifest("a", "1")))]);
         world.cluster.update(&config_map("shop", "a", &json!({"a": "2"})), "kubectl-create");
         for _ in 0..steps {
@@ -564,8 +564,10 @@ fn what_both_sides_say_when_both_begin_is_held_whatever_the_rules_before_were_ab
                 world.clock.set(until.unwrap_or_default());
             }
         }
-        let was_written = git(&world) != manifest("a", "1");
         world.reload(BOTH);
+        world.settle();
+        // A commit that was on its way arrives.
+        let was_written = git(&world) != manifest("a", "1");
         world.pass(60);
         if !was_written {
             assert_eq!(git(&world), manifest("a", "1"), "after {steps} steps: {:?}", world.said(&id()));

@@ -1,7 +1,7 @@
 //! Owns what the engine does about fields that both sides may change: it reads what they agreed on, remembers what a plan
 //! found, and takes what people release. Must never let go of a person's commit before its release was carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -50,7 +50,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             };
             selecting(&before.rules, &then) != selecting(&self.rules.rules, &now)
         };
-        let doubtful: Vec<ObjectId> = self.bases.ids().filter(is_other).cloned().collect();
+        let known: BTreeSet<&ObjectId> = self.bases.ids().chain(self.pasts.ids()).collect();
+        let doubtful: Vec<ObjectId> = known.into_iter().filter(is_other).cloned().collect();
         for id in doubtful {
             self.bases.doubt(&id);
             self.pasts.doubt(&id);

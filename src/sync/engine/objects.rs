@@ -240,6 +240,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             None => SchemaView::unknown(),
         };
         let namespace = id.namespace().and_then(|name| self.live.namespace(name));
+        // The rules may have changed since it was read.
+        let then = observed.then.as_ref().filter(|_| self.past_manifest(id, &observed.kind).is_some());
         Subject {
             id,
             kind: &observed.kind,
@@ -250,7 +252,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             view,
             namespace_labels: namespace.map(|namespace| &*namespace.labels),
             deletes_wait: self.deletes_wait(id),
-            past: self.pasts.past(id, observed.then.as_ref()),
+            past: self.pasts.past(id, then),
             fought: &[],
             opted_out: self.opted_out(observed),
             autoscaled: &[],
