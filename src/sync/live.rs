@@ -157,6 +157,13 @@ impl LiveTable {
         true
     }
 
+    /// An object that went before its Namespace was listed was in this one, as far as is known.
+    pub fn house(&mut self, id: &ObjectId, namespace_uid: &str) {
+        if let Some(tombstone) = self.tombstones.get_mut(id).filter(|tombstone| tombstone.namespace_uid.is_none()) {
+            tombstone.namespace_uid = Some(namespace_uid.into());
+        }
+    }
+
     /// An object that was live before this process began, in these containers, is not.
     pub fn miss(
         &mut self,

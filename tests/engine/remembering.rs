@@ -211,6 +211,25 @@ fn a_namespace_that_was_made_anew_while_no_process_ran_takes_nothing_from_git() 
 }
 
 #[test]
+fn what_goes_before_its_namespace_is_listed_goes_from_git_unless_that_was_made_anew() {
+    for is_made_anew in [false, true] {
+        let mut world = captured();
+        world.restart(true);
+        let space = ObjectId::new(GroupKind::new("", "Namespace"), "", "shop");
+        world.cluster.remove(&config_map_id("shop", "a"));
+        if is_made_anew {
+            let object = world.cluster.object(&space).unwrap();
+            world.cluster.remove(&space);
+            world.cluster.update(&object, "people");
+        }
+        // The list of the ConfigMaps, in which it still stands, and its end come before the list of the Namespaces.
+        world.cluster.lose_events(space.group_kind());
+        world.pass(60);
+        assert_eq!(world.git.file(PATH).is_some(), is_made_anew, "{:?}", world.said(&config_map_id("shop", "a")));
+    }
+}
+
+#[test]
 fn what_had_not_arrived_when_the_process_ended_keeps_its_past() {
     let mut world = applied();
     // A delete that the API server refuses, and an edit that it refuses: neither agrees with the new commit.

@@ -90,7 +90,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let deleted = done.iter().find(|action| action.deletes());
         if let Some(rule) = deleted.and_then(Action::rule) {
             self.count_delete(rule, Side::Cluster, &id, by_person);
-            self.live.lose(&id, self.clock.now());
+            self.lose(&id);
             self.forget(&id);
             self.memory.deleting.remove(&id);
             self.may_be_empty(&id);

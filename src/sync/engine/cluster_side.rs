@@ -56,6 +56,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             ClusterEvent::Synced(kind) => {
                 let gone = self.live.synced(&kind, self.clock.now());
                 for id in gone {
+                    self.house(&id);
                     self.queue.extend(self.autoscalers.lose(&id));
                     self.queue.push(id);
                 }
@@ -173,7 +174,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if self.live.get(&id).is_some_and(|entry| uid.is_some_and(|uid| *entry.uid != *uid)) {
             return;
         }
-        if self.live.lose(&id, self.clock.now()) {
+        if self.lose(&id) {
             self.applied.remove(&id);
             self.waits.settled(&id);
             self.may_be_empty(&id);

@@ -172,7 +172,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if observed.live.is_none() && self.live.get(id).is_some() {
             // It was deleted before its event, or it was made while it was read: then the event is the newer one.
             if !again {
-                self.live.lose(id, self.clock.now());
+                self.lose(id);
                 self.queue.push(id.clone());
             }
             return self.composed_without(id);

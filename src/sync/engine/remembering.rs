@@ -289,6 +289,20 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
     }
 
+    /// An object has gone. Returns whether it was known.
+    pub(super) fn lose(&mut self, id: &ObjectId) -> bool {
+        let was_known = self.live.lose(id, self.clock.now());
+        self.house(id);
+        was_known
+    }
+
+    /// What went while its Namespace was not listed yet went from the one that the process before us knew.
+    pub(super) fn house(&mut self, id: &ObjectId) {
+        if let Some(uid) = id.namespace().and_then(|name| self.memory.past.namespaces.get(name)) {
+            self.live.house(id, uid);
+        }
+    }
+
     /// Somebody changed what is kept, or it is the echo of our own write.
     pub(super) fn state_changed(&mut self, state: Option<StateText>) {
         if !self.remembers() {
