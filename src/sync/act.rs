@@ -99,7 +99,7 @@ fn answers(action: &Action, live: &Value, view: SchemaView<'_>) -> Vec<Apart> {
         _ => return Vec::new(),
     };
     if !object.is_null() {
-        paths.extend(compare::differences(object, &FieldSet::of(object, view).project(live, view), view));
+        paths.extend(to_cluster::differences(object, live, view));
         paths.sort();
         paths.dedup();
     }

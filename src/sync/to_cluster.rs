@@ -45,7 +45,7 @@ pub(super) fn plan(
     // What only we own goes by being left out.
     let removed = removed.iter().filter(|path| !is_only_ours(live, path, &own, identity));
     left.stripped.extend(removed.filter(|path| !contested.leaves(path, live, directions, identity)).cloned());
-    let mut changed = compare::differences(&object, &ours.project(live, subject.view), subject.view);
+    let mut changed = differences(&object, live, subject.view);
     if subject.answer == Some(answer(&object, live, subject.view)) {
         changed.clear();
     }
@@ -116,9 +116,17 @@ pub fn answer(object: &Value, live: &Value, view: SchemaView<'_>) -> Answer {
 
 /// [`answer`], when admission or normalisation made something else of it.
 pub fn other_answer(object: &Value, live: &Value, view: SchemaView<'_>) -> Option<Answer> {
-    let projected = FieldSet::of(object, view).project(live, view);
-    let is_other = !compare::differences(object, &projected, view).is_empty();
-    is_other.then(|| answer(object, live, view))
+    (!differences(object, live, view).is_empty()).then(|| answer(object, live, view))
+}
+
+/// The fields in which the live object is not what `object` asks for. An empty map asks for nothing within it.
+pub(super) fn differences(object: &Value, live: &Value, view: SchemaView<'_>) -> Vec<FieldPath> {
+    let mut found = compare::differences(object, &FieldSet::of(object, view).project(live, view), view);
+    let is_empty = |path: &FieldPath| {
+        compare::get(object, path, view).and_then(Value::as_object).is_some_and(|fields| fields.is_empty())
+    };
+    found.retain(|path| !std::iter::successors(path.parent(), FieldPath::parent).any(|above| is_empty(&above)));
+    found
 }
 
 /// What is applied of a manifest all of whose fields go to the cluster.

@@ -1,5 +1,7 @@
 //! Both sides may change an object (decisions 14 and 15): what is carried, what is held, and what a release does.
 
+use std::time::Duration;
+
 use kubeferry::cluster::ClusterError;
 use kubeferry::object::ObjectId;
 use kubeferry::report::Side;
@@ -9,6 +11,7 @@ use kubeferry::sync::past::Undecided;
 use kubeferry::sync::state::{self, Release};
 use serde_json::{Value, json};
 
+use super::memory_cluster::kind;
 use super::world::*;
 
 const BOTH: &str = "- {name: both, resources: [configmaps], namespaces: [shop], syncTo: both}";
@@ -574,5 +577,33 @@ fn what_both_sides_say_when_both_begin_is_held_whatever_the_rules_before_were_ab
             assert_eq!(live(&world), json!({"a": "2"}), "after {steps} steps");
             world.assert_said(&id(), "kubeferry release");
         }
+    }
+}
+
+#[test]
+fn a_field_that_comes_back_while_its_removal_is_written_comes_back_in_git() {
+    for steps in 0..60 {
+        let mut world = World::new("- {name: both, resources: [widgets], namespaces: [shop], syncTo: both}");
+        world.cluster.serve(kind("example.com", "Widget", "widgets"));
+        let widget = |nested: Option<&str>| {
+            let mut spec = json!({"size": 1, "nested": {}});
+            nested.into_iter().for_each(|value| spec["nested"] = json!({"x": value}));
+            let metadata = json!({"name": "w", "namespace": "shop"});
+            json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": metadata, "spec": spec})
+        };
+        let id = ObjectId::of(&widget(None)).unwrap();
+        world.push(&[(PATH, Some(&kubeferry::manifest::render(&widget(Some("1")))))]);
+        world.pass(20);
+        world.assert_in_sync();
+        world.cluster.update(&widget(None), "kubectl-edit");
+        for _ in 0..steps {
+            if let Some(until) = world.step() {
+                world.clock.set(until.unwrap_or_default().min(world.now() + Duration::from_millis(300)));
+            }
+        }
+        world.cluster.update(&widget(Some("2")), "kubectl-edit");
+        world.pass(100);
+        assert!(git(&world).contains("x: \"2\""), "after {steps} steps: {} {:?}", git(&world), world.said(&id));
+        world.assert_in_sync();
     }
 }
