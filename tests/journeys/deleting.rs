@@ -1,5 +1,9 @@
 //! Mishaps in which a tool that deletes could wipe everything: nothing goes, it is said why, and a person lets it go.
 
+use http::Method;
+use serde_json::json;
+
+use crate::envtest::{Options, RealServer};
 use crate::ferry::{Ferry, until};
 use crate::world::World;
 
@@ -8,6 +12,9 @@ journeys! {
     another_folder_deletes_nothing,
     ; real only:
     a_namespace_goes_after_what_it_holds,
+    a_deleted_namespace_takes_nothing_from_git,
+    a_deleted_definition_takes_nothing_from_git,
+    a_rebuilt_cluster_takes_nothing_from_git,
 }
 
 const TO_CLUSTER: &str = "
@@ -130,4 +137,173 @@ rules:
         ferry.log().lines().filter(|line| line.contains(" deleted ")).map(str::to_owned).collect();
     let at = |part: &str| deleted.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{deleted:?}"));
     assert!(at("/inside") < at(&format!("Namespace {inner}")), "{deleted:?}");
+}
+
+async fn a_deleted_namespace_takes_nothing_from_git(world: &World) {
+    world.role(ROLES).await;
+    let inner = world.text("NAMESPACE-inner");
+    let space = format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {inner}\n");
+    let inside = |name: &str| config_map(name).replace("NAMESPACE", &inner);
+    world.kubectl.create(&space).await;
+    for name in ["one", "two"] {
+        world.kubectl.create(&inside(name)).await;
+    }
+    world.commit("README.md", "Lab\n");
+    let rules = "
+rules:
+- {name: inner, resources: [configmaps], namespaces: [NAMESPACE-inner], syncTo: git}
+";
+    let mut ferry = world.ferry(rules).await;
+    let paths = ["one", "two"].map(|name| format!("{inner}/ConfigMap/{name}.yaml"));
+    for path in &paths {
+        until("the manifests", || async { world.file(path) }).await;
+    }
+    ferry.until_status("peace", |page| page.objects.list.is_empty().then_some(())).await;
+    world.kubectl.delete("Namespace", &inner).await;
+    until("the end of the inner namespace", || async {
+        world.kubectl.get("Namespace", &inner).await.is_none().then_some(())
+    })
+    .await;
+    // For this process, for the next one, and when a namespace of the same name is made.
+    for round in 0..3 {
+        let reason = until_state(&ferry, "/one", "held").await;
+        assert!(reason.contains(&format!("Namespace {inner}")) && reason.contains("(guard absence)"), "{reason}");
+        if round == 0 {
+            ferry.kill();
+        } else {
+            world.kubectl.create(&space).await;
+            assert_eq!(ferry.terminate().await, Some(0));
+        }
+        ferry = world.ferry(rules).await;
+    }
+    for path in &paths {
+        assert!(world.file(path).is_some(), "{path}");
+    }
+}
+
+const LAMPS: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: torches.journeys.example}
+spec:
+  group: journeys.example
+  scope: Namespaced
+  names: {kind: Torch, plural: torches, singular: torch}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {watt: {type: integer}}}}}
+";
+
+const LAMP_ROLES: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: read-torches}
+rules:
+- apiGroups: [journeys.example]
+  resources: [torches]
+  verbs: [get, list, watch]
+";
+
+async fn a_deleted_definition_takes_nothing_from_git(world: &World) {
+    world.role(LAMP_ROLES).await;
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let definition = crate::kubectl::documents(LAMPS).remove(0);
+    let define = async || {
+        until("the definition", || async {
+            world.kubectl.call(Method::POST, definitions, Some(&definition)).await.ok()
+        })
+        .await;
+    };
+    let objects = world.text("/apis/journeys.example/v1/namespaces/NAMESPACE/torches");
+    let torch = |name: &str| json!({"apiVersion": "journeys.example/v1", "kind": "Torch", "metadata": {"name": name}, "spec": {"watt": 7}});
+    let make = async |name: &str| {
+        let torch = torch(name);
+        until("the torch", || async { world.kubectl.call(Method::POST, &objects, Some(&torch)).await.ok() }).await;
+    };
+    define().await;
+    make("one").await;
+    make("two").await;
+    world.commit("README.md", "Lab\n");
+    let rules = "
+rules:
+- {name: torches, apiGroups: [journeys.example], namespaces: [NAMESPACE], syncTo: git}
+";
+    let ferry = world.ferry(rules).await;
+    let paths = ["one", "two"].map(|name| world.text(&format!("NAMESPACE/Torch/{name}.yaml")));
+    for path in &paths {
+        until("the manifests", || async { world.file(path) }).await;
+    }
+    ferry.until_status("peace", |page| page.objects.list.is_empty().then_some(())).await;
+    let path = format!("{definitions}/torches.journeys.example");
+    world.kubectl.call(Method::DELETE, &path, None).await.unwrap();
+    until("the end of the definition", || async {
+        world.kubectl.call(Method::GET, &path, None).await.is_err().then_some(())
+    })
+    .await;
+    let left = |page: &kubeferry::report::Status| {
+        let line = page.objects.list.iter().find(|line| line.object.ends_with("/one"))?;
+        (!line.reason.is_empty()).then(|| line.reason.clone())
+    };
+    ferry.until_status("what became of the objects", left).await;
+    // It comes back empty: they went with another one.
+    define().await;
+    make("three").await;
+    let third = world.text("NAMESPACE/Torch/three.yaml");
+    until("the third manifest", || async { world.file(&third) }).await;
+    ferry.until_status("what is held", |page| left(page).filter(|reason| reason.contains("guard"))).await;
+    assert_eq!(ferry.terminate().await, Some(0));
+    let ferry = world.ferry(rules).await;
+    ferry.until_status("what is held", left).await;
+    for path in &paths {
+        assert!(world.file(path).is_some(), "{path}");
+    }
+    world.kubectl.call(Method::DELETE, &path, None).await.unwrap();
+}
+
+async fn a_rebuilt_cluster_takes_nothing_from_git(world: &World) {
+    for name in ["one", "two", "three"] {
+        world.kubectl.create(&world.text(&config_map(name))).await;
+    }
+    world.commit("README.md", "Shop\n");
+    let rules = TO_CLUSTER.replace("syncTo: kubernetes", "names: [one, two, three]\n  syncTo: git");
+    let ferry = world.ferry(&rules).await;
+    let path = |name: &str| world.text(&format!("NAMESPACE/ConfigMap/{name}.yaml"));
+    for name in ["one", "two", "three"] {
+        until("the manifests", || async { world.file(&path(name)) }).await;
+    }
+    ferry.until_status("peace", |page| page.objects.list.is_empty().then_some(())).await;
+    let kept = world.text(&format!("/api/v1/namespaces/{}/configmaps/NAMESPACE-state", world.home));
+    let state = until("the state", || async {
+        let state = world.kubectl.call(Method::GET, &kept, None).await.ok()?;
+        state["data"]["base"].is_string().then_some(state)
+    })
+    .await;
+    assert_eq!(ferry.terminate().await, Some(0));
+    let before = world.log();
+
+    // Another cluster, into which a backup of everything but the objects was put.
+    let server = RealServer::start(Options::default());
+    let mut rebuilt = World::on(&server, "a_rebuilt_cluster_takes_nothing_from_git").await;
+    let copy = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": state["data"],
+        "metadata": {"name": state["metadata"]["name"], "namespace": rebuilt.home}});
+    rebuilt.kubectl.create(&copy.to_string()).await;
+    let own = std::mem::replace(&mut rebuilt.repo, crate::git::BareRepo::at(world.repo.path()));
+    let ferry = rebuilt.ferry(&rules).await;
+    for name in ["/one", "/two", "/three"] {
+        let reason = until_state(&ferry, name, "missing").await;
+        assert!(reason.contains("(guard base)"), "{reason}");
+    }
+    assert!(ferry.log().contains("another cluster"), "{}", ferry.log());
+    assert_eq!(world.log(), before, "nothing is removed");
+    // What is wanted back is made on demand.
+    rebuilt.rules(&rules.replace("syncTo: git", "syncTo: git\n  restore: true"));
+    for name in ["one", "two", "three"] {
+        rebuilt.until_live("ConfigMap", name, "/data/key", "value").await;
+    }
+    ferry.until_status("peace", |page| page.objects.list.is_empty().then_some(())).await;
+    assert_eq!(world.log(), before, "and Git stays as it is");
+    drop(own);
 }

@@ -9,6 +9,9 @@ use crate::world::World;
 journeys! {
     a_repository_full_of_bombs_holds_up_no_manifest,
     what_a_value_says_becomes_no_trailer,
+    attributes_of_the_repository_convert_no_byte,
+    bombs_in_rules_are_refused_and_those_before_go_on,
+    an_endless_expression_holds_its_field_alone,
     ; real only:
     an_object_too_large_for_the_cluster_fails_alone,
 }
@@ -130,6 +133,97 @@ async fn what_a_value_says_becomes_no_trailer(world: &World) {
         assert!(!entry.message.contains(['\u{1b}', '\u{202e}']), "{:?}", entry.message);
     }
     assert!(!ferry.log().contains(['\u{1b}', '\u{202e}']));
+}
+
+async fn attributes_of_the_repository_convert_no_byte(world: &World) {
+    let text = |name: &str, end: &str| world.text(&config_map(name, "one")).replace('\n', end);
+    let attributes = "* text=auto eol=crlf working-tree-encoding=UTF-16 ident filter=evil merge=evil\n";
+    // What `ident` would write over, in a manifest that is edited beside it.
+    let ident = |text: String| text.replacen("\ndata:", "\n# $Id$\ndata:", 1);
+    world.repo.write(
+        "All at once",
+        &[
+            (".gitattributes", attributes),
+            ("unix.yaml", &ident(text("unix", "\n"))),
+            ("windows.yaml", &text("windows", "\r\n")),
+        ],
+    );
+    for name in ["unix", "windows"] {
+        world.kubectl.create(&text(name, "\n")).await;
+    }
+    let ferry = world.ferry(&TO_GIT.replace("[loud]", "[unix, windows, made]")).await;
+    for name in ["unix", "windows"] {
+        world.kubectl.patch("ConfigMap", name, json!({"data": {"key": "two"}})).await;
+    }
+    world.kubectl.create(&text("made", "\n")).await;
+    world.until_file("unix.yaml", &ident(text("unix", "\n")).replace("key: one", "key: two")).await;
+    world.until_file("windows.yaml", &text("windows", "\r\n").replace("key: one", "key: two")).await;
+    let made = until("the new manifest", || async { world.file("NAMESPACE/ConfigMap/made.yaml") }).await;
+    assert!(!made.contains('\r') && made.contains("key: one\n"), "{made:?}");
+    assert_eq!(world.file(".gitattributes").as_deref(), Some(attributes));
+    ferry.until_status("peace", |page| page.objects.list.is_empty().then_some(())).await;
+}
+
+async fn bombs_in_rules_are_refused_and_those_before_go_on(world: &World) {
+    world.commit("good.yaml", &config_map("good", "'0'"));
+    let ferry = world.ferry(TO_CLUSTER).await;
+    world.until_live("ConfigMap", "good", "/data/key", "0").await;
+    let field = |transform: &str| format!("  fields: [{{path: /data/key, transform: {transform:?}}}]\n");
+    let with = |more: &str| TO_CLUSTER.replace("syncTo: kubernetes\n", &format!("syncTo: git\n{more}"));
+    let laughs = laughs().split_once("bomb:").unwrap().1.to_owned();
+    let bombs = [
+        ("laughs", format!("{TO_CLUSTER}  names:{}", laughs.replace('\n', "\n    "))),
+        ("depth", format!("{TO_CLUSTER}  names: {}", "[".repeat(100_000))),
+        ("size", format!("{TO_CLUSTER}# {}\n", "x".repeat(2 << 20))),
+        ("a long expression", with(&field(&format!("value + '{}'", "x".repeat(5_000))))),
+        ("a deep expression", with(&field(&format!("{}value{}", "(".repeat(1_500), ")".repeat(1_500))))),
+        ("a selector", format!("{TO_CLUSTER}  labels: 'a in ({}'\n", "b,".repeat(100_000))),
+    ];
+    for (number, (name, rules)) in bombs.iter().enumerate() {
+        world.rules(rules);
+        let what = format!("the refusal of {name}");
+        let error = ferry.until_status(&what, |page| page.rules.error.clone()).await;
+        assert!(!error.message.is_empty() && error.message.len() < 20_000, "{name}: {}", error.message);
+        let value = format!("{}", number + 1);
+        world.commit("good.yaml", &config_map("good", &format!("'{value}'")));
+        world.until_live("ConfigMap", "good", "/data/key", value).await;
+        world.rules(TO_CLUSTER);
+        ferry.until_status("rules that hold", |page| page.rules.error.is_none().then_some(())).await;
+    }
+}
+
+async fn an_endless_expression_holds_its_field_alone(world: &World) {
+    let long = "x".repeat(200_000);
+    for name in ["bomb", "good"] {
+        world.commit(&format!("{name}.yaml"), &config_map(name, "one"));
+        world.kubectl.create(&world.text(&config_map(name, "one"))).await;
+    }
+    // Each of these grows with a power of what the cluster's users put into the value.
+    let rule = |name: &str, transform: &str| {
+        format!(
+            "- {{name: {name}, namespaces: [NAMESPACE], resources: [configmaps], names: [bomb], syncTo: git, \
+             fields: [{{path: /data/key, transform: {transform:?}}}]}}\n"
+        )
+    };
+    let rest = "- {name: rest, namespaces: [NAMESPACE], resources: [configmaps], names: [bomb, good], syncTo: git}\n";
+    for (number, transform) in [
+        "value.matches('(x+x+)+y') ? 'a' : value",
+        "value.matches('((x{1,500}){1,500}){1,500}y') ? 'a' : 'b'",
+        "value.split('').map(a, value.split('').map(b, a + b)).size() > 0 ? 'a' : 'b'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ferry = world.ferry(&format!("rules:\n{}{rest}", rule("heavy", transform))).await;
+        world.kubectl.patch("ConfigMap", "bomb", json!({"data": {"key": long}})).await;
+        let value = format!("value-{number}");
+        world.kubectl.patch("ConfigMap", "good", json!({"data": {"key": value}})).await;
+        world.until_file("good.yaml", &config_map("good", &value)).await;
+        world.kubectl.patch("ConfigMap", "bomb", json!({"data": {"key": "one", "note": "still here"}})).await;
+        world.kubectl.patch("ConfigMap", "good", json!({"data": {"key": format!("{value}-more")}})).await;
+        world.until_file("good.yaml", &config_map("good", &format!("{value}-more"))).await;
+        assert_eq!(ferry.terminate().await, Some(0), "{transform}");
+    }
 }
 
 async fn an_object_too_large_for_the_cluster_fails_alone(world: &World) {

@@ -86,7 +86,9 @@ pub struct LogEntry {
 
 /// A bare repository in a temporary directory. Its HEAD names `main`, which does not exist until something is committed.
 pub struct BareRepo {
-    dir: tempfile::TempDir,
+    path: PathBuf,
+    /// Taken away with it.
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Default for BareRepo {
@@ -102,7 +104,12 @@ impl BareRepo {
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(true).initial_head("main").external_template(false);
         git2::Repository::init_opts(dir.path(), &options).unwrap();
-        Self { dir }
+        Self { path: dir.path().to_owned(), _dir: Some(dir) }
+    }
+
+    /// One that somebody else has, for as long as they have it.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), _dir: None }
     }
 
     /// With one commit on `main`.
@@ -113,7 +120,7 @@ impl BareRepo {
     }
 
     pub fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
     }
 
     pub fn url(&self) -> String {
