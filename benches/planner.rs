@@ -10,11 +10,11 @@ use std::hint::black_box;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use kubeferry::manifest::{self, Caps, Index, ManifestFile, Place};
+use kubeferry::object::labels::KeptLabels;
 use kubeferry::object::{Digest, FieldSet, GroupKind, Kind, Kinds, ObjectId, RepoPath, Schema};
 use kubeferry::repository::BlobId;
 use kubeferry::rules::{self, Rules};
 use kubeferry::sync::base::Base;
-use kubeferry::sync::labels::KeptLabels;
 use kubeferry::sync::planner::{self, Identity, InCluster, InGit, Subject};
 use serde_json::{Value, json};
 

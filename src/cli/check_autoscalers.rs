@@ -2,11 +2,11 @@
 //! read more autoscalers than a person would read warnings.
 
 use crate::cluster::{ApiServer, Cluster as _, ClusterError, Page};
+use crate::object::labels::labels;
 use crate::object::{ApiVersion, FieldPath, GroupKind, ObjectId};
 use crate::rules::{Candidate, Loaded, Problem};
 use crate::sync::autoscalers::{self, Aim};
 use crate::sync::directions::{Directions, Way};
-use crate::sync::planner::labels;
 
 /// The most autoscalers that are looked at, of each kind.
 const MOST: u32 = 200;

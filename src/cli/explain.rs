@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster as _;
 use crate::manifest::{self, Caps, Found, Index, ManifestFile};
 use crate::object::fieldset::FieldSet;
+use crate::object::labels::labels;
 use crate::object::schema::{Schema, SchemaView};
 use crate::object::{ApiVersion, GroupKind, Kind, ObjectId, clean};
 use crate::report::Place;
 use crate::repository::{BlobId, FileState, Libgit2, Remote as _};
 use crate::rules::{Candidate, Labels, Rule, Rules};
 use crate::sync::directions::{Directions, Way};
-use crate::sync::planner::labels;
 use crate::sync::spots::patch_paths;
 
 use super::args::{Explain, Format, Options};

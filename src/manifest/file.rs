@@ -2,7 +2,6 @@
 //! never apply defaults: an identity is given as the file spells it.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use super::load::Caps;
 use super::place::Place;
 use super::skip::{Reason, Shows, Skip};
 use super::tree::{Node, Tree};
+use crate::object::labels::KeptLabels;
 use crate::object::{ApiVersion, Digest, ObjectId, RepoPath};
 
 /// The annotation that, set to `disabled`, keeps an object from being pruned on either side.
@@ -44,7 +44,7 @@ pub struct Manifest {
     /// Its `apiVersion`'s version.
     pub version: Arc<str>,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: KeptLabels,
     /// Whether it carries [`PRUNE_ANNOTATION`] with `disabled`.
     pub prune_disabled: bool,
 }
@@ -153,7 +153,7 @@ impl ManifestFile {
                     place,
                     digest: Digest::of_value(value),
                     version,
-                    labels: labels(value),
+                    labels: KeptLabels::of(value),
                     prune_disabled: prune_disabled(value),
                 });
             }
@@ -256,11 +256,6 @@ fn is_word(text: &str, also: &[char]) -> bool {
 fn is_name(text: &str) -> bool {
     let forbidden = |c: char| matches!(c, '/' | '%' | '{' | '}' | '$') || c.is_whitespace() || c.is_control();
     text.len() <= 253 && text != "." && text != ".." && !text.contains(forbidden)
-}
-
-fn labels(value: &Value) -> BTreeMap<String, String> {
-    let labels = value.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
-    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 fn prune_disabled(value: &Value) -> bool {

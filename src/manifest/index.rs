@@ -278,13 +278,12 @@ impl Index {
             self.versions.push(version.clone());
             (self.versions.len() - 1) as u32
         });
-        let labels: String = manifest.labels.iter().flat_map(|(key, value)| [key, "\0", value, "\0"]).collect();
         let rare = Rare { item: manifest.place.item, ..Rare::default() };
         let mut record = Record {
             id: raw,
             digest: manifest.digest,
             version,
-            labels: (!labels.is_empty()).then(|| labels.into()),
+            labels: manifest.labels,
             document: manifest.place.document,
             line: manifest.place.line,
             prune_disabled: manifest.prune_disabled,

@@ -12,6 +12,7 @@ pub mod fieldset;
 mod fixtures;
 pub mod identity;
 pub mod kind;
+pub mod labels;
 pub mod managed;
 pub mod mask;
 pub mod path;

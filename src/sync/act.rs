@@ -45,16 +45,29 @@ pub struct Acted {
     pub is_fenced: bool,
 }
 
-/// Carries out `actions` in order and stops at the first that fails. `fence` is asked before each write.
+/// The cluster actions of one plan.
+#[derive(Debug, Default)]
+pub struct Task {
+    /// The version that patches and reads go through; the preferred one when `None`.
+    pub version: Option<String>,
+    /// Schema of the kind.
+    pub schema: Schema,
+    /// The object as it was planned.
+    pub live: Option<Value>,
+    /// What to do, in order.
+    pub actions: Vec<Action>,
+    /// Whether a rule asks which side changed a field: then it matters what the API server makes of each.
+    pub compares: bool,
+}
+
+/// Carries the actions out in order and stops at the first that fails. `fence` is asked before each write.
 pub async fn act<C: Cluster>(
     (cluster, fence): (Arc<C>, Option<Fence>),
     identity: Arc<Identity>,
     id: ObjectId,
-    version: Option<String>,
-    schema: Schema,
-    mut live: Option<Value>,
-    actions: Vec<Action>,
+    task: Task,
 ) -> Acted {
+    let Task { version, schema, mut live, actions, compares } = task;
     let mut done = Vec::new();
     let (mut answer, mut changes, mut apart) = (None, Vec::new(), Vec::new());
     let created = actions.iter().any(|action| matches!(action, Action::Create { .. }));
@@ -75,7 +88,7 @@ pub async fn act<C: Cluster>(
                 if let (Action::Apply { object, .. }, Some(live)) = (&action, &live) {
                     answer = to_cluster::other_answer(object, live, schema.view_of(live));
                 }
-                if let Some(live) = &live {
+                if let (true, Some(live)) = (compares, &live) {
                     apart.extend(answers(&action, live, schema.view_of(live)));
                 }
                 done.push(action);
@@ -184,6 +197,9 @@ impl<C: Cluster> Step<'_, C> {
     }
 
     async fn release(&self, mut live: Value, fields: &[FieldPath]) -> Result<Option<Value>, ClusterError> {
+        if fields.is_empty() {
+            return Ok(Some(live));
+        }
         let released = FieldSet::from_paths(fields);
         let managers = [Some(self.identity.manager()), self.identity.former_manager()];
         for manager in managers.into_iter().flatten() {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::manifest::Place;
 use crate::object::digest::Digest;
+use crate::object::labels::KeptLabels;
 use crate::object::{ObjectId, RepoPath};
 use crate::repository::{BlobId, CommitId};
 
-use super::labels::KeptLabels;
 use super::plan::RuleIndex;
 
 /// The state in which both sides of one object last agreed.

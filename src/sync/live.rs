@@ -7,12 +7,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::object::digest::{Digest, Part};
+use crate::object::labels::labels;
 use crate::object::readiness::{self, Unready};
 use crate::object::{GroupKind, ObjectId};
 use crate::rules::Labels;
 
 use super::clock::Instant;
-use super::planner::{labels, opts_out_of_prune};
+use super::planner::opts_out_of_prune;
 
 /// What is kept of one live object.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,7 +21,6 @@ pub mod fights;
 mod fought;
 pub mod guards;
 pub mod holds;
-pub mod labels;
 pub mod live;
 mod merge;
 pub mod message;

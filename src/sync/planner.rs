@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::manifest::{Index, Step};
+use crate::object::labels::{KeptLabels, labels};
 use crate::object::schema::SchemaView;
 use crate::object::{Kind, ObjectId, RepoPath};
 use crate::rules::{Candidate, Direction, Labels, Rule, Rules, Target, skipped};
@@ -15,7 +16,6 @@ use super::existence;
 use super::fights::Fought;
 use super::fought;
 use super::guards::Guard;
-use super::labels::KeptLabels;
 use super::past::Past;
 use super::plan::{Action, Plan, Side, Verb};
 use super::spots::{Fragment, Spots};
@@ -305,13 +305,6 @@ fn on_both_sides(
     let active = matching.iter().any(|rule| !rule.suspend && rule.sync_to != Direction::Observe);
     let open = plan.notes.iter().any(|note| matches!(note.verb, Verb::Held | Verb::Pending));
     plan.agrees = active && plan.actions.is_empty() && !open;
-}
-
-/// Labels of an object; values that are not strings are left out.
-pub fn labels(object: &Value) -> Labels {
-    let entries = object.pointer("/metadata/labels").and_then(Value::as_object);
-    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
-    entries.map(|entries| entries.iter().filter_map(text).collect()).unwrap_or_default()
 }
 
 /// Whether an annotation on the object opts it out of being deleted by us.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kubeferry::cluster::{Cluster, ClusterError, DeleteRequest};
 use kubeferry::object::{ObjectId, Schema};
-use kubeferry::sync::act::act;
+use kubeferry::sync::act::{Task, act};
 use kubeferry::sync::plan::{Action, RuleIndex};
 use kubeferry::sync::planner::Identity;
 use serde_json::{Value, json};
@@ -144,7 +144,9 @@ async fn an_apply_to_an_object_that_went_meanwhile_makes_no_stub_of_it() {
             let rule = RuleIndex::default();
             let apply = Action::Apply { object, changed: vec![], adopted: vec![], force: true, unless_changed, rule };
             let sides = (cluster.clone(), None);
-            act(sides, identity.clone(), id.clone(), None, Schema::builtin(), Some(live), vec![apply])
+            let (schema, live) = (Schema::builtin(), Some(live));
+            let task = Task { schema, live, actions: vec![apply], ..Task::default() };
+            act(sides, identity.clone(), id.clone(), task)
         };
         let acted = act_on(wanted(json!({"a": "2", "b": "1"})), live).await;
         assert_eq!(acted.error, None, "it is there");

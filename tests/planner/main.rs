@@ -22,7 +22,7 @@ use kubeferry::manifest::{self, Place};
 use kubeferry::object::{FieldPath, GroupKind, ObjectId, RepoPath, Schema};
 use kubeferry::report::{Side, Verb};
 use kubeferry::rules::{Candidate, Rules};
-use kubeferry::sync::act::act;
+use kubeferry::sync::act::{Task, act};
 use kubeferry::sync::base::Answer;
 use kubeferry::sync::directions::{Directions, Way};
 use kubeferry::sync::past::{Apart, Past};
@@ -236,7 +236,8 @@ impl Scene {
         let actions: Vec<Action> = plan.on(Side::Cluster).cloned().collect();
         if !actions.is_empty() {
             let (cluster, identity) = (Arc::new(self.cluster.clone()), Arc::new(identity()));
-            let acted = act((cluster, None), identity, self.id.clone(), None, Schema::builtin(), self.live(), actions);
+            let task = Task { schema: Schema::builtin(), live: self.live(), actions, ..Task::default() };
+            let acted = act((cluster, None), identity, self.id.clone(), task);
             let acted = acted.now_or_never().expect("the cluster in memory answers at once");
             assert_eq!(acted.error, None::<ClusterError>, "{plan:?}");
             self.answer = acted.answer.or(self.answer);

@@ -29,8 +29,8 @@ fn every_object_has_its_place() {
     assert_eq!(objects(&file), ["Deployment.apps shop/web at 1[]:3", "Namespace shop at 3[]:16"]);
     assert_eq!(file.skips, []);
     let [web, shop] = &file.objects[..] else { panic!() };
-    assert_eq!(web.labels, BTreeMap::from([("app".to_owned(), "web".to_owned())]));
-    assert!(web.prune_disabled && !shop.prune_disabled && shop.labels.is_empty());
+    assert_eq!(web.labels.labels(), [("app".to_owned(), "web".to_owned())].into());
+    assert!(web.prune_disabled && !shop.prune_disabled && shop.labels.labels().is_empty());
     assert_eq!((&*web.version, &*shop.version), ("v1", "v1"));
     assert_ne!(web.digest, shop.digest);
 }

@@ -1,9 +1,10 @@
 //! Owns what is kept of one file and of one object, in as few bytes as possible. Must never hold a value of an object.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::manifest::{Place, Reason, Skip};
+use crate::object::labels::KeptLabels;
 use crate::object::{Digest, ObjectId, RepoPath};
 
 /// A file.
@@ -28,8 +29,7 @@ pub(super) struct Record {
     pub digest: Digest,
     /// Position among the index's versions.
     pub version: u32,
-    /// Key and value in turn, each ended by a zero byte.
-    pub labels: Option<Box<str>>,
+    pub labels: KeptLabels,
     pub document: u32,
     pub line: u32,
     pub prune_disabled: bool,
@@ -109,9 +109,8 @@ impl<'i> Entry<'i> {
     }
 
     /// Its labels.
-    pub fn labels(&self) -> BTreeMap<String, String> {
-        let mut parts = self.record.labels.as_deref().unwrap_or_default().split_terminator('\0');
-        std::iter::from_fn(|| Some((parts.next()?.to_owned(), parts.next()?.to_owned()))).collect()
+    pub fn labels(&self) -> &'i KeptLabels {
+        &self.record.labels
     }
 
     /// Whether it carries [`crate::manifest::PRUNE_ANNOTATION`] with `disabled`.

@@ -175,7 +175,10 @@ fn what_is_known_of_a_manifest_is_kept() {
     put(&mut index, "a.yaml", text);
     let entry = index.entry(&ObjectId::new(GroupKind::new("apps", "A"), "", "a1")).unwrap();
     assert_eq!(entry.version(), "v1beta1");
-    assert_eq!(entry.labels(), [("a", "b"), ("c", "")].map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    assert_eq!(
+        entry.labels().labels(),
+        [("a", "b"), ("c", "")].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    );
     assert!(entry.prune_disabled());
 }
 

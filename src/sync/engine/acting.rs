@@ -10,7 +10,7 @@ use crate::object::digest::Digest;
 use crate::report::{Change, Side, Verb};
 use crate::repository::Remote;
 
-use super::super::act::{Acted, act};
+use super::super::act::{Acted, Task, act};
 use super::super::clock::Clock;
 use super::super::live::Watched;
 use super::super::observe::Observed;
@@ -23,10 +23,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
         let version = shape.and_then(crate::object::ApiVersion::of).map(|version| version.version.to_string());
         let (schema, live) = (observed.schema.clone(), observed.live.take());
+        let compares = self.is_asked_about(&id, &observed.kind);
+        let task = Task { version, schema, live, actions, compares };
         let since = self.clock.now();
         let (cluster, identity) = ((self.cluster.clone(), self.fence.clone()), self.identity.clone());
         self.run(Box::pin(async move {
-            let acted = act(cluster, identity, id, version, schema, live, actions).await;
+            let acted = act(cluster, identity, id, task).await;
             Done::Acted(since, Box::new(acted), Some(Box::new(observed)))
         }));
     }

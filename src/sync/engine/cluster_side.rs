@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, ClusterEvent};
+use crate::object::labels::labels;
 use crate::object::{GroupKind, Kind, ObjectId};
 use crate::repository::Remote;
 use crate::rules::{Candidate, Field};
@@ -13,7 +14,6 @@ use crate::rules::{Candidate, Field};
 use super::super::autoscalers;
 use super::super::clock::Clock;
 use super::super::live::Sighting;
-use super::super::planner::labels;
 use super::git_side::Recency;
 use super::{Engine, IN_FLIGHT};
 

@@ -29,6 +29,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         rules.filter(|rule| rule.may_select(id, kind))
     }
 
+    /// Whether a rule may ask which side of the object changed a field.
+    pub(super) fn is_asked_about(&self, id: &ObjectId, kind: &Kind) -> bool {
+        self.asking(id, kind).next().is_some()
+    }
+
     /// The manifest that both sides last agreed on, where a rule asks for it.
     pub(super) fn past_manifest(&self, id: &ObjectId, kind: &Kind) -> Option<(BlobId, Place)> {
         self.asking(id, kind).next()?;
@@ -88,7 +93,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn note_answers(&mut self, acted: &mut Acted) {
         let apart = std::mem::take(&mut acted.apart);
         let kind = self.kinds.get(acted.id.group_kind());
-        if !apart.is_empty() && kind.is_some_and(|kind| self.asking(&acted.id, kind).next().is_some()) {
+        if !apart.is_empty() && kind.is_some_and(|kind| self.is_asked_about(&acted.id, kind)) {
             self.pasts.answered(&acted.id, apart);
         }
     }

@@ -7,7 +7,6 @@ use crate::object::{ObjectId, RepoPath};
 use crate::repository::{BlobId, CommitId, Remote, RepositoryError};
 
 use super::super::base::Base;
-use super::super::labels::KeptLabels;
 use super::super::state::SavedBase;
 use super::reading::{ReadFile, gather};
 
@@ -107,7 +106,7 @@ fn base_in_file(id: &ObjectId, blob: BlobId, file: &ManifestFile) -> Option<Base
     };
     let mut all = file.objects.iter().filter(|manifest| is_it(&manifest.id));
     let manifest = all.next().filter(|_| all.next().is_none())?;
-    let labels = KeptLabels::from(&manifest.labels);
+    let labels = manifest.labels.clone();
     Some(Base {
         place: manifest.place.clone(),
         blob,

@@ -9,7 +9,7 @@ use crate::report::{Side, Verb};
 use crate::repository::Remote;
 use crate::rules::Direction;
 
-use super::super::act::act;
+use super::super::act::{Task, act};
 use super::super::clock::Clock;
 use super::super::deletes::{Verdict, Wanted, Why};
 use super::super::guards::Guard;
@@ -179,9 +179,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         // An edit in between would have kept it.
         let either_side = self.rules.rules.get(rule).is_some_and(|rule| rule.sync_to == Direction::Both);
         let version = self.live.get(&id).filter(|_| either_side).map(|entry| entry.version.to_string());
-        let actions = vec![Action::Delete { uid, version, rule }];
+        let task = Task { actions: vec![Action::Delete { uid, version, rule }], ..Task::default() };
         self.run(Box::pin(async move {
-            let acted = act(cluster, identity, id, None, Default::default(), None, actions).await;
+            let acted = act(cluster, identity, id, task).await;
             Done::Acted(since, Box::new(acted), None)
         }));
     }

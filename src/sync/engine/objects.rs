@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, ClusterError};
 use crate::manifest::{self, Found};
 use crate::object::digest::Digest;
+use crate::object::labels::KeptLabels;
 use crate::object::schema::SchemaView;
 use crate::object::{GroupKind, ObjectId};
 use crate::report::{Change, RuleRef, Side, Verb};
@@ -13,7 +14,6 @@ use crate::repository::Remote;
 
 use super::super::base::Base;
 use super::super::clock::Clock;
-use super::super::labels::KeptLabels;
 use super::super::live::Watched;
 use super::super::observe::{ObserveError, Observed, Proof, Request, Source, observe};
 use super::super::plan::{Action, Plan, RuleIndex};
@@ -342,7 +342,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
         // Kept once for the live side and the base.
         let known = self.live.get(&plan.id).map(|entry| &entry.uid).filter(|known| Some(&***known) == uid);
-        let manifest_labels = KeptLabels::of(manifest);
+        let manifest_labels = match self.index.entry(&plan.id) {
+            Some(entry) => KeptLabels::sharing(manifest, entry.labels()),
+            None => KeptLabels::of(manifest),
+        };
         let base = Base {
             place: place.clone(),
             blob,

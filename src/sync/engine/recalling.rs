@@ -12,7 +12,6 @@ use crate::rules::{Candidate, Labels};
 
 use super::super::base::Base;
 use super::super::clock::{Clock, Instant};
-use super::super::labels::KeptLabels;
 use super::super::queue::backoff;
 use super::super::state::{self, Binding, SavedBase};
 use super::earlier::{Recalled, read_past};
@@ -249,10 +248,11 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     fn base_in_index(&self, id: &ObjectId) -> Option<Base> {
         let crate::manifest::Found::One(place) = self.index.find(id) else { return None };
         let entry = self.index.entry(id)?;
-        let labels = entry.labels();
+        let kept = entry.labels().clone();
+        let labels = kept.labels();
         let blob = *self.blobs.get(&place.path)?;
         let existence = self.existence_by_manifest(id, &labels);
-        let (manifest, kept) = (entry.digest(), KeptLabels::from(&labels));
+        let manifest = entry.digest();
         Some(Base {
             place,
             blob,

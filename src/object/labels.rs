@@ -1,14 +1,18 @@
-//! Owns labels as they are kept of an object that agrees: one text, since there are as many as objects. Must never tell two
-//! sets of labels apart that are equal.
+//! Owns the labels of an object, and the form in which they are kept: one text, since there are as many as objects. Must
+//! never tell two sets of labels apart that are equal.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::rules::Labels;
-
-use super::planner::labels;
+/// Labels of an object. Values that are not strings are left out.
+pub fn labels(object: &Value) -> BTreeMap<String, String> {
+    let entries = object.pointer("/metadata/labels").and_then(Value::as_object);
+    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    entries.map(|entries| entries.iter().filter_map(text).collect()).unwrap_or_default()
+}
 
 /// Labels in few bytes. Cloning is cheap.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -30,14 +34,14 @@ impl KeptLabels {
     }
 
     /// As rules are matched with them.
-    pub fn labels(&self) -> Labels {
+    pub fn labels(&self) -> BTreeMap<String, String> {
         // It was written from labels a few lines below.
         self.0.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 }
 
-impl From<&Labels> for KeptLabels {
-    fn from(labels: &Labels) -> Self {
+impl From<&BTreeMap<String, String>> for KeptLabels {
+    fn from(labels: &BTreeMap<String, String>) -> Self {
         let text = || serde_json::to_string(labels).ok().map(Arc::from);
         Self(if labels.is_empty() { None } else { text() })
     }
