@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ClusterEvent;
@@ -26,6 +27,9 @@ const REST: Duration = Duration::from_secs(600);
 
 /// How often a kind that answers 404 is tried before it rests: a new one is served a moment after it is shown.
 const EAGER: usize = 6;
+
+/// The longest pause before the next attempt.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// How many failures in a row make a kind that was never listed unwatched, so that nobody waits for it.
 const PATIENCE: usize = 5;
@@ -117,7 +121,9 @@ async fn keep(world: World, kind: Arc<Kind>) {
         world,
         group_kind,
         stream,
-        backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
+        backoff: Backoff::new(Duration::from_millis(500), LONGEST),
+        relists: Backoff::new(Duration::from_millis(500), LONGEST),
+        forgotten: None,
         eager: EAGER,
         failures: 0,
         told: None,
@@ -133,6 +139,9 @@ struct Follower {
     stream: ObjectStream,
     news: watch::Receiver<u64>,
     backoff: Backoff,
+    /// The pauses before lists that the server asks for by forgetting where we were, and when it last did.
+    relists: Backoff,
+    forgotten: Option<Instant>,
     /// How many more times a 404 is tried soon.
     eager: usize,
     /// How many times in a row it failed.
@@ -185,9 +194,19 @@ impl Follower {
     async fn failed(&mut self, error: ClusterError) {
         self.failures += 1;
         match error {
-            ClusterError::Unreachable(_) | ClusterError::Unauthorized(_) | ClusterError::Changed(_) => {
+            ClusterError::Unreachable(_) | ClusterError::Unauthorized(_) => {
                 tracing::debug!(kind = %self.group_kind, %error, "a watch failed; trying again");
                 tokio::time::sleep(self.backoff.next()).await;
+            }
+            ClusterError::Changed(_) => {
+                tracing::debug!(kind = %self.group_kind, %error, "listing anew");
+                // That a list could be read says nothing: a server that forgets again and again would have to list the
+                // kind again and again.
+                let now = Instant::now();
+                if self.forgotten.replace(now).is_none_or(|last| now - last > LONGEST * 4) {
+                    self.relists.reset();
+                }
+                tokio::time::sleep(self.relists.next()).await;
             }
             ClusterError::Busy(_) => {
                 if self.failures >= PATIENCE && !self.stream.is_synced() {

@@ -1,5 +1,5 @@
 use super::super::address::tests::kind;
-use super::super::stub::{Answer, End, Script, event, page, status, version};
+use super::super::stub::{Answer, End, Script, event, expired, page, status, version};
 use super::*;
 
 /// A world in which this kind is served by this server, and the task that keeps it watched.
@@ -106,4 +106,46 @@ async fn a_kind_without_a_list_is_unwatched_without_a_request() {
     let told = pass(&world, Duration::ZERO).await;
     assert_eq!(told, ["unwatched: the API server does not let it be listed and watched"]);
     assert!(script.asked().is_empty());
+}
+
+/// A server that forgets where we were as often as this, and then no more.
+fn forgetful(times: usize) -> Script {
+    let round = |_| {
+        let forgets = Answer::Watch(vec![event("MODIFIED", "a", "8"), expired()], End::Closes);
+        [page(&["a", "b"], "7", ""), forgets]
+    };
+    Script::new([version("30")].into_iter().chain((0..times).flat_map(round)).chain([page(&["a"], "9", ""), open()]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_forgets_again_and_again_is_not_asked_for_everything_again_and_again() {
+    let script = forgetful(100);
+    let (world, _task) = keeping(&script, config_map());
+    let mut told = Vec::new();
+    for _ in 0..600 {
+        told.extend(pass(&world, Duration::from_secs(1)).await);
+    }
+    let lists = told.iter().filter(|event| *event == "listing").count();
+    assert!((10..=50).contains(&lists), "{lists} lists in ten minutes");
+    for _ in 0..3_600 {
+        told.extend(pass(&world, Duration::from_secs(1)).await);
+    }
+    assert_eq!(told[told.len() - 3..], ["listing", "seen a", "synced"], "and it ends when that ends");
+    assert!(!told.iter().any(|event| event.starts_with("unwatched")), "{told:?}");
+
+    // Once in a while it is nothing: then everything is listed at once.
+    let script = forgetful(1);
+    let (world, _task) = keeping(&script, config_map());
+    let told = pass(&world, Duration::from_secs(1)).await;
+    assert_eq!(told[told.len() - 3..], ["listing", "seen a", "synced"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_takes_is_not_kept_however_often_it_is_listed() {
+    let script = forgetful(1_000);
+    let (world, _task) = keeping(&script, config_map());
+    tokio::time::sleep(REST * 100).await;
+    let asked = script.asked().len();
+    assert!(asked < 64, "{asked} requests while the queue was full");
+    assert_eq!(world.queue.take(10_000).len(), 64, "the watch waits for room");
 }
