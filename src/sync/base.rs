@@ -46,9 +46,9 @@ pub struct Answer {
 
 /// When the sides of an object that are not equal now last were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Past {
+pub enum LastAgreed {
     /// At this commit; the object has a [`Base`].
-    Agreed(CommitId),
+    At(CommitId),
     /// Never, as far as is known.
     Never,
 }
@@ -58,7 +58,7 @@ pub enum Past {
 pub struct Bases {
     agreed: BTreeMap<ObjectId, Base>,
     /// Objects that stand in Git, or did when they agreed, and do not agree with it now.
-    open: BTreeMap<ObjectId, Past>,
+    open: BTreeMap<ObjectId, LastAgreed>,
     answers: BTreeMap<ObjectId, Answer>,
     sizes: BTreeMap<RuleIndex, usize>,
     revision: u64,
@@ -99,8 +99,8 @@ impl Bases {
             return;
         }
         let past = match (self.agreed.get(id), head) {
-            (Some(_), Some(head)) => Past::Agreed(head),
-            _ => Past::Never,
+            (Some(_), Some(head)) => LastAgreed::At(head),
+            _ => LastAgreed::Never,
         };
         self.open.insert(id.clone(), past);
         self.revision += 1;
@@ -109,15 +109,15 @@ impl Bases {
     /// Remembers a state in which the sides of an object agreed once, and do not now.
     pub fn agreed_once(&mut self, id: &ObjectId, base: Base, commit: CommitId) {
         self.agree(id, base);
-        self.open.insert(id.clone(), Past::Agreed(commit));
+        self.open.insert(id.clone(), LastAgreed::At(commit));
     }
 
     /// Forgets that an object ever agreed. `listed`: whether it stands in Git, where a later process would take it for
     /// agreed unless it is told.
     pub fn forget(&mut self, id: &ObjectId, listed: bool) {
         let had = self.shrink(id);
-        let before = if listed { self.open.insert(id.clone(), Past::Never) } else { self.open.remove(id) };
-        if had || before.is_some() != listed || before.is_some_and(|before| listed && before != Past::Never) {
+        let before = if listed { self.open.insert(id.clone(), LastAgreed::Never) } else { self.open.remove(id) };
+        if had || before.is_some() != listed || before.is_some_and(|before| listed && before != LastAgreed::Never) {
             self.revision += 1;
         }
     }
@@ -133,7 +133,7 @@ impl Bases {
     }
 
     /// The objects that are not known to agree now.
-    pub fn open(&self) -> impl Iterator<Item = (&ObjectId, &Past)> {
+    pub fn open(&self) -> impl Iterator<Item = (&ObjectId, &LastAgreed)> {
         self.open.iter()
     }
 

@@ -10,7 +10,7 @@ use crate::object::{GroupKind, Kind, ObjectId};
 use crate::repository::CommitId;
 use crate::rules::{Direction, Rule, Rules};
 
-use super::super::base::{Answer, Bases, Past};
+use super::super::base::{Answer, Bases, LastAgreed};
 use super::super::three_way;
 use super::key;
 
@@ -92,7 +92,7 @@ impl SavedBase {
         kind_of: impl Fn(&GroupKind) -> Option<std::sync::Arc<Kind>>,
     ) -> Self {
         let rule_of = |id: &ObjectId| Some(first_rule(rules, id, &*kind_of(id.group_kind())?)?.name.clone());
-        let mut listed: BTreeMap<String, Vec<(&ObjectId, &Past)>> = BTreeMap::new();
+        let mut listed: BTreeMap<String, Vec<(&ObjectId, &LastAgreed)>> = BTreeMap::new();
         for (id, past) in bases.open() {
             listed.entry(rule_of(id).unwrap_or_default()).or_default().push((id, past));
         }
@@ -112,11 +112,11 @@ impl SavedBase {
         let mut differs: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
         for (id, past) in listed.into_values().flatten() {
             let (commit, path) = match past {
-                Past::Agreed(commit) => match bases.get(id).filter(|base| base.is_whole || !is_asked(id)) {
+                LastAgreed::At(commit) => match bases.get(id).filter(|base| base.is_whole || !is_asked(id)) {
                     Some(base) => (commit.to_string(), base.place.path.to_string()),
                     None => Default::default(),
                 },
-                Past::Never => Default::default(),
+                LastAgreed::Never => Default::default(),
             };
             differs.entry(commit).or_default().entry(path).or_default().push(key::text(id));
         }
