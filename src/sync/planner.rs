@@ -284,12 +284,12 @@ fn on_both_sides(
     identity: &Identity,
 ) {
     let mut directions = directions(subject, matching, Some(manifest), Some(live));
-    let mut removed = Vec::new();
+    let (mut removed, mut rests) = (Vec::new(), false);
     if matching.iter().copied().any(three_way::concerns) {
         let seen = directions.seen(live, subject.view);
         let spots = Spots::new(subject.around.fragments, Some(live), &directions, subject.view);
         let mut settled = three_way::settle(subject, manifest, live, &seen, &directions, &spots);
-        removed = std::mem::take(&mut settled.removed);
+        (removed, rests) = (std::mem::take(&mut settled.removed), settled.rests);
         let ways = std::mem::take(&mut settled.ways);
         drop(spots);
         drop(seen);
@@ -304,7 +304,7 @@ fn on_both_sides(
     fought::fields(plan, subject, manifest, live, identity);
     let active = matching.iter().any(|rule| !rule.suspend && rule.sync_to != Direction::Observe);
     let open = plan.notes.iter().any(|note| matches!(note.verb, Verb::Held | Verb::Pending));
-    plan.agrees = active && plan.actions.is_empty() && !open;
+    plan.agrees = active && plan.actions.is_empty() && !open && !rests;
 }
 
 /// Whether an annotation on the object opts it out of being deleted by us.

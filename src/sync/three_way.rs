@@ -34,6 +34,8 @@ pub(super) struct Settled {
     pub patched: Vec<FieldPath>,
     /// Fields whose live value loses, with that value.
     pub overruled: Vec<Disagreement>,
+    /// Whether a field differs about which a rule that rests would ask who changed it: that is no agreement.
+    pub rests: bool,
     /// What is to be remembered.
     pub next: Remembered,
 }
@@ -171,6 +173,7 @@ impl Walk<'_> {
             if way == Way::Idle && concerns(rule) && !is_same {
                 let change = self.changes.change(sides, view, path, is_default);
                 self.out.next.apart.push(self.changes.before(path, sides, change));
+                self.out.rests |= change != Change::Nobody;
             }
             return;
         }

@@ -607,3 +607,18 @@ fn a_field_that_comes_back_while_its_removal_is_written_comes_back_in_git() {
         world.assert_in_sync();
     }
 }
+
+#[test]
+fn what_differs_while_a_rule_rests_has_not_agreed_for_the_next_process_either() {
+    let rests = format!("{}\n{TO_CLUSTER}", BOTH.replace("syncTo: both", "syncTo: both, suspend: true"));
+    let mut world = World::new(&rests);
+    world.git.commit_by_hand(&[(PATH, Some(&manifest("a", "1")))]);
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "2"})), "kubectl-create");
+    world.pass(60);
+    world.restart(true);
+    world.pass(60);
+    world.reload(&format!("{BOTH}\n{TO_CLUSTER}"));
+    world.pass(60);
+    assert_eq!((git(&world), live(&world)), (manifest("a", "1"), json!({"a": "2"})));
+    world.assert_said(&id(), "both sides changed");
+}
