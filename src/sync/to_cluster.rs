@@ -46,7 +46,7 @@ pub(super) fn plan(
     let removed = removed.iter().filter(|path| !is_only_ours(live, path, &own, identity));
     left.stripped.extend(removed.filter(|path| !contested.leaves(path, live, directions, identity)).cloned());
     let mut changed = differences(&object, live, subject.view);
-    if subject.answer == Some(answer(&object, live, subject.view)) {
+    if subject.answer.is_some_and(|known| known == answer(&object, live, subject.view)) {
         changed.clear();
     }
     let adopted = adopted(&ours.subtract(&own), &changed, live, subject.view);
