@@ -108,8 +108,10 @@ impl Repository {
         // Within one server a redirect is followed (renamed repositories); to another one never.
         let configured = git.config().and_then(|mut config| {
             config.set_bool("http.followRedirects", false)?;
-            // Packs hold whole objects: to look for similar ones takes most of the time and memory of a large push.
-            config.set_i64("core.bigFileThreshold", 1)
+            // Packs hold whole objects: to look for similar ones takes most of the time and memory of a large push. libgit2
+            // 1.9 reads this size under the name of another.
+            config.set_i64("core.bigFileThreshold", 1)?;
+            config.set_i64("pack.deltaCacheSize", 1)
         });
         configured.map_err(|error| failure::local(&error))?;
         let objects = git2::Repository::open_bare(&path).map_err(|error| failure::local(&error))?;
