@@ -18,8 +18,6 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/kubeferry /usr/local/bin/kubeferry
 # OpenSSL from source looks where it was built to be installed, which does not exist here.
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
-# Fewer allocator arenas: less memory, no measurable time.
-ENV MALLOC_ARENA_MAX=2
 EXPOSE 8000
 ENTRYPOINT ["/usr/local/bin/kubeferry"]
 CMD ["run"]

@@ -1,5 +1,8 @@
 //! The `kubeferry` binary: arguments -> configuration -> run -> exit code.
 
+#[cfg(target_os = "linux")]
+mod allocator;
+
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -59,6 +59,13 @@ pub fn entries(live: &Value) -> Vec<ManagedEntry> {
     list(live).iter().enumerate().filter_map(|(index, entry)| read(index, entry)).collect()
 }
 
+/// The entries of the managers whose names are wanted; what others own is not even read.
+pub fn entries_of(live: &Value, is_wanted: impl Fn(&str) -> bool) -> Vec<ManagedEntry> {
+    let name = |entry: &Value| is_wanted(entry.get("manager").and_then(Value::as_str).unwrap_or(""));
+    let wanted = list(live).iter().enumerate().filter(|(_, entry)| name(entry));
+    wanted.filter_map(|(index, entry)| read(index, entry)).collect()
+}
+
 fn list(live: &Value) -> &[Value] {
     live.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
@@ -87,8 +94,8 @@ pub fn own_fields(live: &Value, manager: &str) -> Option<FieldSet> {
 }
 
 fn own_entries(live: &Value, manager: &str) -> impl Iterator<Item = ManagedEntry> {
-    entries(live).into_iter().filter(move |ManagedEntry { manager: found, .. }| {
-        found.operation == Operation::Apply && found.subresource.is_empty() && found.name == manager
+    entries_of(live, |name| name == manager).into_iter().filter(|ManagedEntry { manager: found, .. }| {
+        found.operation == Operation::Apply && found.subresource.is_empty()
     })
 }
 

@@ -1,5 +1,5 @@
 //! Owns the settings of libgit2 that hold for the whole process: timeouts, certificates, known hosts, no foreign
-//! configuration. The only place with unsafe code; must never be called twice, or after libgit2 is in use.
+//! configuration. The only unsafe code of the library; must never be called twice, or after libgit2 is in use.
 
 #![allow(unsafe_code)]
 
@@ -19,6 +19,11 @@ use super::known_hosts::KnownHosts;
 
 /// At most this many bytes of commits and trees are kept parsed in memory, for each open repository.
 const CACHE_BYTES: isize = 16 << 20;
+
+/// Packs are mapped in pieces of this size, and at most so much of them all: by itself libgit2 maps each as a whole, and what
+/// it has read of it counts as memory of this process.
+const PIECE: usize = 1 << 20;
+const MAPPED: usize = 8 << 20;
 
 /// At most this many pack files are held open. Every fetch adds one, and without a limit none is ever closed.
 const OPEN_PACKS: usize = 128;
@@ -127,6 +132,8 @@ fn apply(settings: &Libgit2Settings, home: &Path) -> Result<(), RepositoryError>
         git2::opts::set_server_timeout_in_milliseconds(milliseconds(settings.server_timeout)).map_err(failed)?;
         git2::opts::set_cache_max_size(CACHE_BYTES).map_err(failed)?;
         git2::opts::set_mwindow_file_limit(OPEN_PACKS).map_err(failed)?;
+        git2::opts::set_mwindow_size(PIECE).map_err(failed)?;
+        git2::opts::set_mwindow_mapped_limit(MAPPED).map_err(failed)?;
         // As git does it: what was checked when it came is not checked again each time that it is read.
         git2::opts::strict_hash_verification(false);
         // A person's or a machine's git configuration (URL rewriting, credential helpers) must not change what we do.

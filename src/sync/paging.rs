@@ -12,7 +12,7 @@ use crate::object::{GroupKind, ObjectId};
 const MANY: usize = 64;
 
 /// What one object costs in a list is a small part of what it costs by itself.
-const SHARE: usize = 5;
+const SHARE: usize = 10;
 
 /// How many objects one page holds.
 const PAGE: u32 = 500;

@@ -229,10 +229,11 @@ fn own_fields(live: &Value, identity: &Identity) -> FieldSet {
 /// Another instance of this tool that owns one of the fields; it is reported, never forced.
 fn other_instance(live: &Value, ours: &FieldSet, identity: &Identity) -> Option<String> {
     let (own, former) = (identity.manager(), identity.former_manager());
-    managed::entries(live)
+    let is_other = |name: &str| {
+        name.starts_with(MANAGER_PREFIX) && name != own && former.as_ref().is_none_or(|former| name != former)
+    };
+    managed::entries_of(live, is_other)
         .into_iter()
-        .filter(|entry| entry.manager.name.starts_with(MANAGER_PREFIX))
-        .filter(|entry| entry.manager.name != own && Some(&entry.manager.name) != former.as_ref())
         .find(|entry| !entry.fields.intersect(ours).is_empty())
         .map(|entry| entry.manager.name)
 }

@@ -791,6 +791,10 @@ fn merge(live: &mut Value, applied: &Value, view: SchemaView<'_>) {
 
 /// A few of the defaults that the server fills in.
 fn defaults(live: &mut Value) {
+    // A map without anything in it is left out of what is stored.
+    if let Some(metadata) = live.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|key, value| !matches!(&**key, "annotations" | "labels") || *value != json!({}));
+    }
     let fill = |value: &mut Value, key: &str, default: Value| {
         if let Some(fields) = value.as_object_mut() {
             fields.entry(key).or_insert(default);
