@@ -1,7 +1,7 @@
 //! Owns the question which side changed a field since both agreed. Must never take for a change what the API server, a
 //! default or this process itself brought about.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::object::schema::{ListKind, SchemaView};
 use crate::object::stamps::Stamps;
@@ -169,7 +169,8 @@ impl<'a> Changes<'a> {
         is_default: bool,
     ) -> bool {
         let present = |value: Option<&'_ Value>| value.is_some_and(|value| !value.is_null());
-        if self.is_fixed(path) {
+        let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+        if self.is_fixed(path) || live.is_none() && then.is_none_or(is_empty) && is_left_out(path) {
             return false;
         }
         if let Some(apart) = self.apart(path) {
@@ -206,6 +207,11 @@ impl<'a> Changes<'a> {
             (Some(live), None) => !is_default && self.counts(live, path),
         }
     }
+}
+
+/// Whether the server leaves the map out of what it stores when there is nothing in it.
+fn is_left_out(path: &FieldPath) -> bool {
+    ["labels", "annotations"].iter().any(|name| *path == FieldPath::fields(["metadata", name]))
 }
 
 /// One list on both sides, and as it was.

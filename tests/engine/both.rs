@@ -36,6 +36,19 @@ fn agreed(rules: &str) -> World {
     world
 }
 
+#[test]
+fn an_empty_map_of_annotations_in_a_manifest_is_no_change_of_the_cluster() {
+    let mut world = World::new(BOTH);
+    let text = manifest("a", "1").replace("metadata:\n", "metadata:\n  annotations: {}\n");
+    assert!(text.contains("annotations: {}"), "{text}");
+    world.push(&[(PATH, Some(&text))]);
+    world.pass(20);
+    world.assert_in_sync();
+    world.push(&[(PATH, None)]);
+    world.pass(60);
+    assert_eq!(world.cluster.object(&id()), None, "{:?}", world.said(&id()));
+}
+
 /// Both sides change `a` before the engine sees either: in Git to `2`, in the cluster to `3`.
 fn disagree(world: &mut World) {
     world.git.commit_by_hand(&[(PATH, Some(&manifest("a", "2")))]);
