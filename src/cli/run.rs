@@ -119,7 +119,10 @@ pub async fn run_session(
         match running.drive(&mut source, &mut leadership, &stop).await {
             Ended::Stopped => break,
             // Another repository, branch or folder: nothing that was known of Git holds.
-            Ended::Elsewhere => tracing::info!("the rules name another place in Git; reading it anew"),
+            Ended::Elsewhere => {
+                tracing::info!("the rules name another place in Git; reading it anew");
+                session.cluster.restart().await;
+            }
         }
     }
     reporter.role(Role::Stopping, None, Timestamp::now());

@@ -67,6 +67,12 @@ impl ApiServer {
         Ok(Self { connection, manager, queue, refresh, schemas, watches, state, following, _discovery: discovery })
     }
 
+    /// Ends every watch and drops what they told, for an engine that knows nothing yet: it is shown every object again.
+    pub async fn restart(&self) {
+        self.watches.stop().await;
+        drop(self.queue.take(usize::MAX));
+    }
+
     /// The connection, for what is not about synced objects: Lease, Events, a ConfigMap of rules.
     pub fn connection(&self) -> &Connection {
         &self.connection

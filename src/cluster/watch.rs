@@ -72,6 +72,20 @@ impl Watches {
         self.start_and_stop(&mut running, &self.world.refresh.kinds());
     }
 
+    /// Ends every watch. What is wanted from then on is listed from its start.
+    pub(super) async fn stop(&self) {
+        let tasks = {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.wanted.clear();
+            std::mem::take(&mut running.tasks)
+        };
+        for (_, (_, task)) in tasks {
+            task.abort();
+            // Ended, it tells nothing more; that it was ended is no error.
+            let _ = task.await;
+        }
+    }
+
     /// Follows a new discovery; the wanted kinds that were watched and are no longer served.
     pub(super) fn follow(&self, kinds: &Kinds) -> Vec<GroupKind> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);

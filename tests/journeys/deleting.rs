@@ -88,6 +88,7 @@ async fn another_folder_deletes_nothing(world: &World) {
     world.rules(&format!("gitPath: lab\n{TO_CLUSTER}"));
     let reason = until_state(&ferry, "/one", "not-ours").await;
     assert!(reason.contains("(guard base)"), "{reason}");
+    ferry.until_status("both sides read anew", |page| page.ready.then_some(())).await;
     assert_eq!(ferry.terminate().await, Some(0));
     let ferry = world.ferry(&format!("gitPath: lab\n{TO_CLUSTER}")).await;
     until_state(&ferry, "/two", "not-ours").await;
