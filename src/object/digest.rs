@@ -56,13 +56,15 @@ fn feed_entries(hasher: &mut Sha256, mut entries: Vec<(&str, Part<'_>)>) {
         match part {
             Part::Value(value) => feed(hasher, value),
             Part::Entries(entries) => feed_entries(hasher, entries),
-            Part::Items(items) => {
-                hasher.update(b"[");
-                hasher.update((items.len() as u64).to_be_bytes());
-                items.iter().for_each(|item| feed(hasher, item));
-            }
+            Part::Items(items) => feed_items(hasher, items.into_iter()),
         }
     }
+}
+
+fn feed_items<'a>(hasher: &mut Sha256, items: impl ExactSizeIterator<Item = &'a Value>) {
+    hasher.update(b"[");
+    hasher.update((items.len() as u64).to_be_bytes());
+    items.for_each(|item| feed(hasher, item));
 }
 
 /// Feeds `value` in a form in which no two different values look alike: a tag, then a length or the text itself.
@@ -78,20 +80,9 @@ fn feed(hasher: &mut Sha256, value: &Value) {
             hasher.update(b"s");
             feed_text(hasher, text);
         }
-        Value::Array(items) => {
-            hasher.update(b"[");
-            hasher.update((items.len() as u64).to_be_bytes());
-            items.iter().for_each(|item| feed(hasher, item));
-        }
+        Value::Array(items) => feed_items(hasher, items.iter()),
         Value::Object(map) => {
-            hasher.update(b"{");
-            hasher.update((map.len() as u64).to_be_bytes());
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            for (key, value) in entries {
-                feed_text(hasher, key);
-                feed(hasher, value);
-            }
+            feed_entries(hasher, map.iter().map(|(key, value)| (key.as_str(), Part::Value(value))).collect());
         }
     }
 }
@@ -143,6 +134,17 @@ impl fmt::Debug for Digest {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn parts_have_the_digest_of_the_object_that_they_would_make() {
+        let (name, items) = (json!("a"), [json!(1), json!({"x": null})]);
+        let metadata = Part::Entries(vec![("name", Part::Value(&name)), ("list", Part::Items(items.iter().collect()))]);
+        let whole = json!({"metadata": {"list": [1, {"x": null}], "name": "a"}, "kind": "a"});
+        assert_eq!(
+            Digest::of_entries([("metadata", metadata), ("kind", Part::Value(&name))]),
+            Digest::of_value(&whole)
+        );
+    }
 
     #[test]
     fn the_order_of_keys_and_the_spelling_of_whole_numbers_do_not_matter() {

@@ -17,10 +17,10 @@ const UID: &str = "metadata.uid";
 
 /// Writes to one object.
 pub(super) struct Writer<'a, C> {
-    pub cluster: &'a C,
-    pub id: &'a ObjectId,
+    cluster: &'a C,
+    id: &'a ObjectId,
     /// The version that patches and reads go through.
-    pub version: Option<&'a str>,
+    version: Option<&'a str>,
     fence: Option<Fence>,
     is_fenced: AtomicBool,
 }

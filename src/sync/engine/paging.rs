@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::cluster::{Cluster, ClusterError, Listed};
+use crate::cluster::{Cluster, ClusterError, Listed, Page};
 use crate::object::{GroupKind, ObjectId};
 use crate::repository::Remote;
 
@@ -61,7 +61,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
     }
 
-    fn ask_page(&mut self, purpose: For, kind: GroupKind, page: crate::cluster::Page) {
+    fn ask_page(&mut self, purpose: For, kind: GroupKind, page: Page) {
         let listed = self.cluster.list(&kind, None, page);
         self.run(Box::pin(async move { Done::Paged(purpose, kind, listed.await) }));
     }
