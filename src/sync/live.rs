@@ -7,12 +7,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::object::digest::{Digest, Part};
-use crate::object::labels::labels;
 use crate::object::readiness::{self, Unready};
 use crate::object::{GroupKind, ObjectId};
-use crate::rules::Labels;
 
 use super::clock::Instant;
+use super::containers::{Container, Containers, Made, made};
 use super::planner::opts_out_of_prune;
 
 /// What is kept of one live object.
@@ -28,6 +27,7 @@ pub struct Entry {
     pub namespace_uid: Option<Arc<str>>,
     /// Whether it opts out of being deleted.
     pub opts_out: bool,
+    made: Made,
     /// The listing in which it was last seen.
     listing: u32,
 }
@@ -58,23 +58,13 @@ pub enum Watched {
     Unwatched(String),
 }
 
-/// What is kept of a Namespace or a CustomResourceDefinition.
-#[derive(Clone, Debug, Default)]
-pub struct Container {
-    /// Its UID.
-    pub uid: Arc<str>,
-    /// Its labels.
-    pub labels: Arc<Labels>,
-}
-
 /// The live side of every watched kind.
 #[derive(Debug, Default)]
 pub struct LiveTable {
     entries: BTreeMap<ObjectId, Entry>,
     tombstones: BTreeMap<ObjectId, Tombstone>,
     kinds: BTreeMap<GroupKind, (Watched, u32)>,
-    namespaces: BTreeMap<Box<str>, Container>,
-    definitions: BTreeMap<GroupKind, Container>,
+    containers: Containers,
     counts: BTreeMap<GroupKind, usize>,
     /// Live objects that are not ready, and why.
     unready: BTreeMap<ObjectId, Unready>,
@@ -98,7 +88,9 @@ pub enum Sighting {
 impl LiveTable {
     /// Takes in the state of an object, from an event or from the response to our own write.
     pub fn see(&mut self, id: &ObjectId, object: &Value, manager: &str) -> Sighting {
-        self.note_container(id, object);
+        if let Some(namespace) = self.containers.see(id, object) {
+            place_in(&mut self.entries, id.name(), namespace);
+        }
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let version = text("/metadata/resourceVersion");
         let listing = self.kinds.get(id.group_kind()).map_or(0, |(_, listing)| *listing);
@@ -118,7 +110,8 @@ impl LiveTable {
             None => drop(self.unready.remove(id)),
         }
         let digest = Some(digest(object, manager, self.with_status, self.with_owners));
-        let namespace = id.namespace().and_then(|namespace| self.namespaces.get(namespace));
+        let made = made(object);
+        let namespace = self.containers.namespace_of(id).and_then(|namespace| namespace.uid_for(made));
         // Shown once more by a watch that lags, it is still of the Namespace that it was in, which may be another by now.
         let of_entry = self.entries.get(id).filter(|entry| *entry.uid == *uid);
         let of_tombstone = self.tombstones.get(id).filter(|tombstone| tombstone.uid.as_deref() == Some(uid));
@@ -128,8 +121,9 @@ impl LiveTable {
             uid: uid.into(),
             version: version.into(),
             digest,
-            namespace_uid: known.or_else(|| namespace.map(|namespace| namespace.uid.clone())),
+            namespace_uid: known.or_else(|| namespace.cloned()),
             opts_out: opts_out_of_prune(object),
+            made,
             listing,
         };
         let before = self.entries.insert(id.clone(), entry);
@@ -145,13 +139,14 @@ impl LiveTable {
 
     /// Takes in that an object has gone. Returns whether it was known.
     pub fn lose(&mut self, id: &ObjectId, now: Instant) -> bool {
-        self.drop_container(id);
+        self.containers.lose(id);
         self.unready.remove(id);
         let Some(entry) = self.entries.remove(id) else { return false };
         if let Some(count) = self.counts.get_mut(id.group_kind()) {
             *count = count.saturating_sub(1);
         }
-        let definition_uid = self.definitions.get(id.group_kind()).map(|definition| definition.uid.clone());
+        let definition = self.definition(id.group_kind());
+        let definition_uid = definition.and_then(|definition| definition.uid_for(entry.made)).cloned();
         let (namespace_uid, opted_out) = (entry.namespace_uid, entry.opts_out);
         let tombstone = Tombstone { uid: Some(entry.uid), since: now, namespace_uid, definition_uid, opted_out };
         self.tombstones.entry(id.clone()).or_insert(tombstone);
@@ -291,35 +286,37 @@ impl LiveTable {
 
     /// A Namespace that is live.
     pub fn namespace(&self, name: &str) -> Option<&Container> {
-        self.namespaces.get(name)
+        self.containers.namespaces.get(name)
     }
 
     /// The CustomResourceDefinition of a kind, if it has one.
     pub fn definition(&self, kind: &GroupKind) -> Option<&Container> {
-        self.definitions.get(kind)
+        self.containers.definitions.get(kind)
     }
 
-    /// Every Namespace that is live, with its UID, unless it is another one than that in which a missing object was last
-    /// seen: a later process could not tell that the object went with its Namespace.
+    /// Every Namespace that is live, with its UID, unless something lived in another one of its name when it was last seen:
+    /// a later process could not tell that it went with its Namespace.
     pub fn namespace_uids(&self) -> impl Iterator<Item = (&str, &str)> {
-        let others: BTreeSet<&str> = self
-            .tombstones
-            .iter()
-            .filter_map(|(id, tombstone)| Some((id.namespace()?, tombstone.namespace_uid.as_ref())))
-            .filter(|(name, then)| self.namespaces.get(*name).map(|now| &now.uid) != *then)
-            .map(|(name, _)| name)
-            .collect();
-        let known = self.namespaces.iter().filter(move |(name, _)| !others.contains(&***name));
+        let missing = self.tombstones.iter().map(|(id, tombstone)| (id, tombstone.namespace_uid.as_ref()));
+        let live = self.entries.iter().map(|(id, entry)| (id, entry.namespace_uid.as_ref()));
+        let is_other = |id: &ObjectId, then: Option<&Arc<str>>| {
+            self.containers.namespace_of(id).is_some_and(|now| Some(&now.uid) != then)
+        };
+        let others = missing.chain(live).filter(|(id, then)| is_other(id, *then)).filter_map(|(id, _)| id.namespace());
+        let others: BTreeSet<&str> = others.collect();
+        let known = self.containers.namespaces.iter().filter(move |(name, _)| !others.contains(&***name));
         known.map(|(name, namespace)| (&**name, &*namespace.uid))
     }
 
     /// Every kind that has a CustomResourceDefinition, with its UID, unless that is another one by now, as above.
     pub fn definition_uids(&self) -> impl Iterator<Item = (&GroupKind, &str)> {
         let is_other = |kind: &GroupKind, definition: &Container| {
-            let of_kind = self.tombstones.iter().filter(|(id, _)| id.group_kind() == kind);
-            of_kind.map(|(_, tombstone)| &tombstone.definition_uid).any(|then| then.as_ref() != Some(&definition.uid))
+            let missing = self.tombstones.iter().filter(|(id, _)| id.group_kind() == kind);
+            let missing = missing.map(|(_, tombstone)| tombstone.definition_uid.as_ref());
+            let live = self.of_kind(kind).map(|(_, entry)| definition.uid_for(entry.made));
+            missing.chain(live).any(|then| then != Some(&definition.uid))
         };
-        let known = self.definitions.iter().filter(move |(kind, definition)| !is_other(kind, definition));
+        let known = self.containers.definitions.iter().filter(move |(kind, definition)| !is_other(kind, definition));
         known.map(|(kind, definition)| (kind, &*definition.uid))
     }
 
@@ -327,45 +324,15 @@ impl LiveTable {
         let first = ObjectId::new(kind.clone(), "", "");
         self.entries.range(first..).take_while(move |(id, _)| id.group_kind() == kind)
     }
-
-    fn note_container(&mut self, id: &ObjectId, object: &Value) {
-        let container = || Container {
-            uid: object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().into(),
-            labels: Arc::new(labels(object)),
-        };
-        if id.is("", "Namespace") {
-            let container = container();
-            let uid = container.uid.clone();
-            if self.namespaces.insert(id.name().into(), container).is_none() {
-                self.place_in_namespace(id.name(), &uid);
-            }
-        } else if let Some(kind) = defined_kind(id, object) {
-            self.definitions.insert(kind, container());
-        }
-    }
-
-    /// Objects may be listed before their Namespace is. Without its UID their absence could never be proven.
-    fn place_in_namespace(&mut self, name: &str, uid: &Arc<str>) {
-        let within = self.entries.iter_mut().filter(|(id, _)| id.namespace() == Some(name));
-        for (_, entry) in within {
-            entry.namespace_uid.get_or_insert_with(|| uid.clone());
-        }
-    }
-
-    fn drop_container(&mut self, id: &ObjectId) {
-        if id.is("", "Namespace") {
-            self.namespaces.remove(id.name());
-        }
-    }
 }
 
-/// The kind that a CustomResourceDefinition defines.
-fn defined_kind(id: &ObjectId, object: &Value) -> Option<GroupKind> {
-    if !id.is("apiextensions.k8s.io", "CustomResourceDefinition") {
-        return None;
+/// Objects may be listed before their Namespace is. Without its UID their absence could never be proven.
+fn place_in(entries: &mut BTreeMap<ObjectId, Entry>, name: &str, namespace: &Container) {
+    for (_, entry) in entries.iter_mut().filter(|(id, _)| id.namespace() == Some(name)) {
+        if entry.namespace_uid.is_none() {
+            entry.namespace_uid = namespace.uid_for(entry.made).cloned();
+        }
     }
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    Some(GroupKind::new(text("/spec/group")?, text("/spec/names/kind")?))
 }
 
 /// Whether `version` came before `known`. Versions that are not numbers cannot be compared: the newcomer counts.

@@ -8,6 +8,7 @@ pub mod batch;
 mod carried;
 mod changes;
 pub mod clock;
+pub mod containers;
 mod content;
 mod contested;
 pub mod deletes;

@@ -12,7 +12,8 @@ use crate::object::schema::Schema;
 use crate::object::{ApiVersion, GroupKind, Kind, ObjectId, RepoPath};
 use crate::repository::{BlobId, Remote, RepositoryError};
 
-use super::live::{Container, Tombstone};
+use super::containers::Container;
+use super::live::Tombstone;
 use super::spots::Fragment;
 use super::targets::TargetFiles;
 

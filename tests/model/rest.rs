@@ -23,6 +23,8 @@ pub struct Checkpoint {
     patched: BTreeSet<ObjectId>,
     /// What both sides said.
     values: BTreeMap<ObjectId, (Option<Value>, Option<Value>)>,
+    /// Objects of which something is held: a person decides what becomes of them.
+    held: BTreeSet<ObjectId>,
     /// Objects of which it tells nothing more.
     pub loose: BTreeSet<ObjectId>,
 }
@@ -31,6 +33,12 @@ impl Checkpoint {
     /// Whether the object stands on neither side.
     pub fn is_nowhere(&self, id: &ObjectId) -> bool {
         !self.live.contains_key(id) && !self.manifests.contains(id)
+    }
+
+    /// Another process goes on, or the same one anew: of what is held it knows only since when it does not agree, so what
+    /// changes further is held with it.
+    pub fn taken_over(&mut self) {
+        self.loose.extend(self.held.iter().cloned());
     }
 }
 
@@ -66,6 +74,7 @@ pub fn look(run: &Run) -> Checkpoint {
                 (id, (manifest, live))
             })
             .collect(),
+        held: slots::objects().filter(|id| said(run, id).contains("Held")).collect(),
         loose: BTreeSet::new(),
     };
     if let Some(before) = &run.checkpoint {
@@ -141,6 +150,8 @@ fn followed(run: &Run, before: &Checkpoint, now: &Checkpoint) {
             merged(run, id, then, is);
         }
         match existence(&run.rules, id) {
+            // One side differs from what both agreed on, and so it is held as well.
+            Way::To(To::Both(_)) if before.held.contains(id) => {}
             Way::To(To::Both(_)) if is.0.is_none() && is.1 == then.1 && now.live.get(id) == Some(uid) => {
                 let live = run.world.cluster.object(id).unwrap();
                 let owned = own_fields(&live, MANAGER).is_some_and(|own| !own.is_empty());

@@ -201,7 +201,10 @@ impl Run {
                 self.witness.reloaded(rules);
                 self.checkpoint = None;
             }
-            Active(active) => self.world.engine.set_active(active),
+            Active(active) => {
+                self.world.engine.set_active(active);
+                self.checkpoint.iter_mut().for_each(Checkpoint::taken_over);
+            }
             Kill { fate, kept, active } => self.kill(fate, kept, active),
             Rest => self.rest(),
         }
@@ -227,6 +230,7 @@ impl Run {
         }
         self.backup = now.or(self.backup.take());
         self.world.restart(active);
+        self.checkpoint.iter_mut().for_each(Checkpoint::taken_over);
         if kept != Kept::Latest {
             self.witness.forgets();
             self.checkpoint = None;

@@ -558,9 +558,10 @@ impl State {
             return Err(ClusterError::UnknownKind(id.group_kind().clone()));
         }
         self.uids += 1;
+        // Each object is made an hour after the one before it: what is older is told from what is newer.
+        let made = jiff::Timestamp::from_second(1_767_225_600 + 3_600 * i64::try_from(self.uids).unwrap()).unwrap();
         let mut live = json!({"apiVersion": object["apiVersion"], "kind": object["kind"],
-            "metadata": {"name": id.name(), "uid": format!("uid-{}", self.uids),
-                "creationTimestamp": "2026-01-01T00:00:00Z"}});
+            "metadata": {"name": id.name(), "uid": format!("uid-{}", self.uids), "creationTimestamp": made.to_string()}});
         if let Some(namespace) = id.namespace() {
             live["metadata"]["namespace"] = namespace.into();
         }
