@@ -181,6 +181,15 @@ impl<'a> Directions<'a> {
         self.covering.iter().find(|covering| covering.fields.is_none()).map(|covering| covering.rule)
     }
 
+    /// Whether one rule alone decides, about every field, and sends all of them this way.
+    pub(super) fn all_go(&self, way: Way) -> bool {
+        let is_whole = |only: &Covering<'_>| only.fields.is_none() && only.faults.is_empty();
+        matches!(self.covering.as_slice(), [only] if is_whole(only))
+            && self.held.is_empty()
+            && self.carried.is_empty()
+            && self.way(&FieldPath::root()) == way
+    }
+
     /// Where the field goes.
     pub fn way(&self, path: &FieldPath) -> Way {
         self.of(path).0

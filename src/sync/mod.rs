@@ -37,6 +37,7 @@ pub mod planner;
 pub mod queue;
 pub mod recreate;
 pub mod removed;
+mod settled;
 pub mod spots;
 pub mod state;
 pub mod targets;

@@ -20,7 +20,7 @@ use super::past::Past;
 use super::plan::{Action, Plan, Side, Verb};
 use super::spots::{Fragment, Spots};
 use super::targets::{self, TargetFiles};
-use super::{disagreements, patches, three_way, to_cluster, to_git};
+use super::{disagreements, patches, settled, three_way, to_cluster, to_git};
 
 /// Who we are: the names by which our own work is told from that of others.
 #[derive(Clone, Debug)]
@@ -284,6 +284,11 @@ fn on_both_sides(
     identity: &Identity,
 ) {
     let mut directions = directions(subject, matching, Some(manifest), Some(live));
+    let is_settled = settled::is_settled(subject, (manifest, live), matching, &directions, identity);
+    if is_settled && !cfg!(debug_assertions) {
+        plan.agrees = true;
+        return;
+    }
     let (mut removed, mut rests) = (Vec::new(), false);
     if matching.iter().copied().any(three_way::concerns) {
         let seen = directions.seen(live, subject.view);
@@ -305,6 +310,7 @@ fn on_both_sides(
     let active = matching.iter().any(|rule| !rule.suspend && rule.sync_to != Direction::Observe);
     let open = plan.notes.iter().any(|note| matches!(note.verb, Verb::Held | Verb::Pending));
     plan.agrees = active && plan.actions.is_empty() && !open && !rests;
+    debug_assert!(!is_settled || plan.agrees && plan.notes.is_empty(), "{}: {:?}", plan.id, plan.notes);
 }
 
 /// Whether an annotation on the object opts it out of being deleted by us.

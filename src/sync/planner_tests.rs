@@ -6,7 +6,7 @@ use super::*;
 use crate::manifest::Place;
 use crate::object::digest::Digest;
 use crate::object::schema::Schema;
-use crate::object::{FieldPath, GroupKind, RepoPath};
+use crate::object::{FieldPath, GroupKind, RepoPath, clean};
 use crate::repository::BlobId;
 use crate::sync::plan::Action;
 
@@ -20,6 +20,8 @@ mod fields;
 mod guards;
 #[path = "planner_tests/places.rs"]
 mod places;
+#[path = "planner_tests/settled.rs"]
+mod settled_at_a_glance;
 #[path = "planner_tests/vectors.rs"]
 mod vectors;
 

@@ -95,6 +95,9 @@ pub(super) fn first_values(
 ) -> (Value, Vec<FieldPath>) {
     let mut object = clean::for_apply(manifest);
     identify(&mut object, manifest, subject.id);
+    if directions.all_go(Way::ToCluster) && object.pointer("/metadata/finalizers").is_none() {
+        return (object, Vec::new());
+    }
     let finalizers = FieldPath::fields(["metadata", "finalizers"]);
     let all = FieldSet::of(&object, subject.view);
     let is_ours = |path: &FieldPath| matches!(directions.way(path), Way::ToCluster | Way::Both);

@@ -1,0 +1,88 @@
+//! Owns the quick answer for what most objects are most of the time: all of it goes to the cluster, and is there as Git says.
+//! Must never give it where the planner would do or say anything; where it is not sure it says no, and the planner looks.
+
+use serde_json::{Map, Value};
+
+use crate::object::fieldset::FieldSet;
+use crate::object::schema::{ListKind, SchemaView};
+use crate::object::{clean, compare, managed};
+use crate::rules::Rule;
+
+use super::directions::{Directions, Way};
+use super::planner::{Identity, MANAGER_PREFIX, Subject};
+use super::three_way;
+
+/// Whether nothing is to be done about an object that stands on both sides, nor to be said of it.
+pub(super) fn is_settled(
+    subject: &Subject<'_>,
+    (manifest, live): (&Value, &Value),
+    matching: &[&Rule],
+    directions: &Directions<'_>,
+    identity: &Identity,
+) -> bool {
+    let is_plain = directions.all_go(Way::ToCluster)
+        && !matching.iter().any(|rule| three_way::concerns(rule) || rule.format.is_patch())
+        && subject.around.fragments.is_empty()
+        && subject.fought.is_empty()
+        && subject.autoscaled.is_empty()
+        && identity.takes_over.is_none();
+    is_plain
+        && is_clean(manifest)
+        && is_there(manifest, live, subject.view)
+        && is_owned(manifest, live, subject, identity)
+}
+
+/// Whether an apply of the manifest carries every field of it.
+fn is_clean(manifest: &Value) -> bool {
+    let is_applied = |key: &String| !matches!(key.as_str(), "status" | "stringData");
+    let is_plain = |(key, value): (&String, &Value)| match key.as_str() {
+        "name" | "namespace" | "labels" => true,
+        "annotations" => value.get(clean::LAST_APPLIED).is_none(),
+        _ => false,
+    };
+    let metadata = manifest.get("metadata").and_then(Value::as_object);
+    manifest.as_object().is_some_and(|root| root.keys().all(is_applied)) && metadata.into_iter().flatten().all(is_plain)
+}
+
+/// Whether the live object has every value of the manifest.
+fn is_there(manifest: &Value, live: &Value, view: SchemaView<'_>) -> bool {
+    manifest.as_object().into_iter().flatten().all(|(key, wanted)| {
+        let live = live.get(key);
+        match wanted {
+            Value::Object(metadata) if key == "metadata" => {
+                let described = metadata.iter().filter(|(key, _)| !matches!(key.as_str(), "name" | "namespace"));
+                let view = view.field(key);
+                described.into_iter().all(|(key, wanted)| {
+                    live.and_then(|live| live.get(key)).is_some_and(|live| holds(live, wanted, view.field(key)))
+                })
+            }
+            wanted => live.is_some_and(|live| holds(live, wanted, view.field(key))),
+        }
+    })
+}
+
+fn holds(live: &Value, wanted: &Value, view: SchemaView<'_>) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) if !view.is_atomic_map() => holds_map(live, wanted, view),
+        (Value::Array(live), Value::Array(wanted)) if matches!(view.list(), ListKind::Map(_)) => {
+            let is_same = |(live, wanted): (&Value, &Value)| {
+                view.item_key(live) == view.item_key(wanted) && holds(live, wanted, view.item())
+            };
+            live.len() == wanted.len() && live.iter().zip(wanted).all(is_same)
+        }
+        (_, Value::Null) => false,
+        (live, wanted) => live == wanted || compare::same(wanted, live, view),
+    }
+}
+
+fn holds_map(live: &Map<String, Value>, wanted: &Map<String, Value>, view: SchemaView<'_>) -> bool {
+    wanted.iter().all(|(key, wanted)| live.get(key).is_some_and(|live| holds(live, wanted, view.field(key))))
+}
+
+/// Whether we own every field of the manifest and no other, and no other instance owns anything.
+fn is_owned(manifest: &Value, live: &Value, subject: &Subject<'_>, identity: &Identity) -> bool {
+    let manager = identity.manager();
+    let is_other = |name: &str| name.starts_with(MANAGER_PREFIX) && name != manager;
+    managed::entries_of(live, is_other).is_empty()
+        && managed::own_fields(live, &manager).is_some_and(|own| own == FieldSet::of(manifest, subject.view))
+}
