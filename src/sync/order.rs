@@ -1,7 +1,7 @@
 //! Owns the order in which objects are made: what others need comes first. Must never hold up an object for one that was
 //! asked for later, nor longer than until that one was tried.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::object::{GroupKind, ObjectId};
 
@@ -54,10 +54,14 @@ pub struct Order {
     serial: u64,
     /// Objects whose turn it is: that are being read or written.
     turns: HashMap<ObjectId, (Rank, u64)>,
+    /// When these turns began, by rank.
+    began: BTreeSet<(Rank, u64)>,
     /// Objects to be made that wait until the turns before theirs have ended.
     parked: BTreeMap<(Rank, u64), ObjectId>,
     /// Objects that waited long enough.
     released: VecDeque<ObjectId>,
+    /// Both of these.
+    waiting: HashSet<ObjectId>,
     /// Objects to be made that wait until the lists of earlier kinds were read.
     unlisted: BTreeSet<ObjectId>,
 }
@@ -67,13 +71,15 @@ impl Order {
     pub fn begin(&mut self, id: &ObjectId) {
         if !self.turns.contains_key(id) {
             self.serial += 1;
-            self.turns.insert(id.clone(), (Rank::of(id.group_kind()), self.serial));
+            let key = (Rank::of(id.group_kind()), self.serial);
+            self.turns.insert(id.clone(), key);
+            self.began.insert(key);
         }
     }
 
     /// The object's turn has ended, whatever came of it.
     pub fn end(&mut self, id: &ObjectId) {
-        if self.turns.remove(id).is_none() {
+        if self.leave(id).is_none() {
             return;
         }
         for rank in Rank::ALL {
@@ -82,6 +88,7 @@ impl Order {
             {
                 let Some(id) = self.parked.remove(&key) else { break };
                 self.turns.insert(id.clone(), key);
+                self.began.insert(key);
                 self.released.push_back(id);
             }
         }
@@ -90,14 +97,15 @@ impl Order {
     /// Whether an object whose turn it is waits until earlier ranks have had theirs; then it is kept until they have.
     pub fn parks(&mut self, id: &ObjectId) -> bool {
         let Some(key) = self.turns.get(id).copied().filter(|key| self.is_after_another(*key)) else { return false };
-        self.turns.remove(id);
+        self.leave(id);
         self.parked.insert(key, id.clone());
+        self.waiting.insert(id.clone());
         true
     }
 
     /// Keeps an object until the lists of earlier kinds were read.
     pub fn wait_for_lists(&mut self, id: &ObjectId) {
-        self.turns.remove(id);
+        self.leave(id);
         self.unlisted.insert(id.clone());
     }
 
@@ -108,12 +116,14 @@ impl Order {
 
     /// The next object that waited long enough.
     pub fn pop(&mut self) -> Option<ObjectId> {
-        self.released.pop_front()
+        let next = self.released.pop_front()?;
+        self.waiting.remove(&next);
+        Some(next)
     }
 
     /// Whether the object waits for its turn.
     pub fn holds(&self, id: &ObjectId) -> bool {
-        self.unlisted.contains(id) || self.parked.values().chain(&self.released).any(|parked| parked == id)
+        self.unlisted.contains(id) || self.waiting.contains(id)
     }
 
     /// How many wait.
@@ -132,9 +142,16 @@ impl Order {
 
     /// Whether a turn of an earlier rank began before this one and has not ended.
     fn is_after_another(&self, (rank, serial): (Rank, u64)) -> bool {
-        let earlier = |(other, since): (Rank, u64)| other < rank && since < serial;
-        self.turns.values().any(|turn| earlier(*turn))
-            || Rank::ALL.into_iter().filter_map(|other| self.first_parked(other)).any(earlier)
+        let first = |other: Rank| self.began.range((other, 0)..=(other, u64::MAX)).next().copied();
+        let earliest = |other: Rank| first(other).into_iter().chain(self.first_parked(other)).min();
+        let earlier = Rank::ALL.into_iter().take_while(|other| *other < rank).filter_map(earliest);
+        earlier.into_iter().any(|(_, since)| since < serial)
+    }
+
+    fn leave(&mut self, id: &ObjectId) -> Option<(Rank, u64)> {
+        let key = self.turns.remove(id)?;
+        self.began.remove(&key);
+        Some(key)
     }
 }
 
