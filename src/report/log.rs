@@ -154,6 +154,10 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for EscapedJson<W> {
 impl<W: io::Write> io::Write for EscapedJson<W> {
     /// An event is written by one call, so no character is ever cut in two.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Most lines hold nothing that could be hostile.
+        if bytes.strip_suffix(b"\n").unwrap_or(bytes).iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            return self.0.write_all(bytes).map(|()| bytes.len());
+        }
         let text = String::from_utf8_lossy(bytes);
         let body = text.strip_suffix('\n').unwrap_or(&text);
         let mut escaped = String::with_capacity(text.len());
