@@ -284,7 +284,7 @@ fn on_both_sides(
     identity: &Identity,
 ) {
     let mut directions = directions(subject, matching, Some(manifest), Some(live));
-    let is_settled = settled::is_settled(subject, (manifest, live), matching, &directions, identity);
+    let is_settled = settled::is_settled(subject, (manifest, live), matching, identity);
     if is_settled && !cfg!(debug_assertions) {
         plan.agrees = true;
         return;
@@ -318,7 +318,7 @@ pub(super) fn opts_out_of_prune(object: &Value) -> bool {
     object.pointer("/metadata/annotations/kubeferry.io~1prune").and_then(Value::as_str) == Some("disabled")
 }
 
-fn is_terminating(live: &Value) -> bool {
+pub(super) fn is_terminating(live: &Value) -> bool {
     live.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
 }
 

@@ -18,7 +18,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// Identities that wait for a planning pass.
 #[derive(Debug, Default)]
 pub struct Queue {
-    /// In the order of ranks.
+    /// In the order of ranks; those that do not wait any more are passed over.
     ready: [VecDeque<ObjectId>; Rank::COUNT],
     waiting: HashSet<ObjectId>,
     timers: BTreeSet<(Instant, ObjectId)>,
@@ -87,9 +87,17 @@ impl Queue {
                 self.push(id);
             }
         }
-        let id = self.ready.iter_mut().find_map(VecDeque::pop_front)?;
-        self.waiting.remove(&id);
-        Some(id)
+        loop {
+            let id = self.ready.iter_mut().find_map(VecDeque::pop_front)?;
+            if self.waiting.remove(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// The object was planned meanwhile: it need not be planned at once any more.
+    pub fn cancel(&mut self, id: &ObjectId) {
+        self.waiting.remove(id);
     }
 
     /// When the next timer fires.
@@ -133,6 +141,17 @@ mod tests {
 
     fn id(name: &str) -> ObjectId {
         ObjectId::new(GroupKind::new("", "ConfigMap"), "shop", name)
+    }
+
+    #[test]
+    fn what_was_planned_meanwhile_is_passed_over_until_it_is_asked_for_again() {
+        let mut queue = Queue::default();
+        queue.extend([id("a"), id("b")]);
+        queue.cancel(&id("a"));
+        assert!(queue.len() == 1 && !queue.contains(&id("a")));
+        queue.push(id("a"));
+        let taken: Vec<_> = std::iter::from_fn(|| queue.pop(Instant::ZERO)).collect();
+        assert_eq!(taken, [id("a"), id("b")]);
     }
 
     #[test]

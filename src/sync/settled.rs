@@ -3,25 +3,30 @@
 
 use serde_json::{Map, Value};
 
+use crate::object::digest::Digest;
 use crate::object::fieldset::FieldSet;
 use crate::object::schema::{ListKind, SchemaView};
 use crate::object::{clean, compare, managed};
-use crate::rules::Rule;
+use crate::rules::{Direction, Rule};
 
-use super::directions::{Directions, Way};
-use super::planner::{Identity, MANAGER_PREFIX, Subject};
+use super::planner::{Identity, MANAGER_PREFIX, Subject, is_terminating};
 use super::three_way;
+
+/// The rule that alone selects an object and sends all of it to the cluster, if that is how it is.
+pub(super) fn sole<'r>(matching: &[&'r Rule]) -> Option<&'r Rule> {
+    let [rule] = matching else { return None };
+    let sends_all = rule.sync_to == Direction::Kubernetes && rule.fields.is_empty() && !rule.suspend;
+    (sends_all && !three_way::concerns(rule) && !rule.format.is_patch()).then_some(*rule)
+}
 
 /// Whether nothing is to be done about an object that stands on both sides, nor to be said of it.
 pub(super) fn is_settled(
     subject: &Subject<'_>,
     (manifest, live): (&Value, &Value),
     matching: &[&Rule],
-    directions: &Directions<'_>,
     identity: &Identity,
 ) -> bool {
-    let is_plain = directions.all_go(Way::ToCluster)
-        && !matching.iter().any(|rule| three_way::concerns(rule) || rule.format.is_patch())
+    let is_plain = sole(matching).is_some()
         && subject.around.fragments.is_empty()
         && subject.fought.is_empty()
         && subject.autoscaled.is_empty()
@@ -29,7 +34,18 @@ pub(super) fn is_settled(
     is_plain
         && is_clean(manifest)
         && is_there(manifest, live, subject.view)
-        && is_owned(manifest, live, subject, identity)
+        && is_only_ours(live, identity)
+        && own_fields(live, identity).is_some_and(|own| own == FieldSet::of(manifest, subject.view))
+}
+
+/// Whether what we own of a live object is the manifest of this digest, and so nothing is to be done about it: for an
+/// object that one rule alone sends to the cluster, and about which nothing else is known.
+pub(super) fn shows(live: &Value, manifest: Digest, view: SchemaView<'_>, identity: &Identity) -> bool {
+    let is_what_we_own = |own: FieldSet| {
+        let part = own.project(live, view);
+        Digest::of_value(&part) == manifest && is_clean(&part) && own == FieldSet::of(&part, view)
+    };
+    !is_terminating(live) && is_only_ours(live, identity) && own_fields(live, identity).is_some_and(is_what_we_own)
 }
 
 /// Whether an apply of the manifest carries every field of it.
@@ -79,10 +95,13 @@ fn holds_map(live: &Map<String, Value>, wanted: &Map<String, Value>, view: Schem
     wanted.iter().all(|(key, wanted)| live.get(key).is_some_and(|live| holds(live, wanted, view.field(key))))
 }
 
-/// Whether we own every field of the manifest and no other, and no other instance owns anything.
-fn is_owned(manifest: &Value, live: &Value, subject: &Subject<'_>, identity: &Identity) -> bool {
+fn own_fields(live: &Value, identity: &Identity) -> Option<FieldSet> {
+    managed::own_fields(live, &identity.manager())
+}
+
+/// Whether no other instance owns anything.
+fn is_only_ours(live: &Value, identity: &Identity) -> bool {
     let manager = identity.manager();
     let is_other = |name: &str| name.starts_with(MANAGER_PREFIX) && name != manager;
     managed::entries_of(live, is_other).is_empty()
-        && managed::own_fields(live, &manager).is_some_and(|own| own == FieldSet::of(manifest, subject.view))
 }

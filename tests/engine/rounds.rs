@@ -35,6 +35,37 @@ fn an_object_in_sync_costs_nothing() {
 }
 
 #[test]
+fn what_lists_show_as_git_says_is_not_read_of_git_again() {
+    let mut world = World::new(TO_CLUSTER);
+    let paths: Vec<String> = (0..200).map(|number| format!("a{number}.yaml")).collect();
+    let texts: Vec<String> = (0..200).map(|number| manifest(&format!("a{number}"), "1")).collect();
+    let files: Vec<_> = paths.iter().zip(&texts).map(|(path, text)| (path.as_str(), Some(text.as_str()))).collect();
+    world.push(&files);
+    world.pass(20);
+    let (writes, read) = (world.cluster.version(), world.git.asked());
+    world.reload(&TO_CLUSTER.replace("kubernetes", "kubernetes, wait: true"));
+    world.pass(20);
+    assert_eq!(world.git.asked(), read, "new rules");
+    world.engine.set_active(false);
+    world.engine.set_active(true);
+    world.pass(20);
+    assert_eq!(world.git.asked(), read, "new leadership");
+    world.restart(true);
+    world.pass(20);
+    let read = world.git.asked() - read;
+    assert!(read < 100, "only until the schema is known: {read}");
+    assert_eq!(world.cluster.version(), writes);
+    world.assert_in_sync();
+
+    // It knows them well enough to delete one that leaves Git, and to see what somebody changes.
+    world.cluster.update(&config_map("shop", "a1", &json!({"a": "2"})), "kubectl-edit");
+    world.push(&[("a0.yaml", None)]);
+    world.pass(20);
+    assert_eq!(world.cluster.object(&config_map_id("shop", "a0")), None);
+    assert_eq!(world.live(&config_map_id("shop", "a1"), "/data/a"), "1");
+}
+
+#[test]
 fn many_new_objects_are_one_commit_and_nobody_asks_for_them_one_by_one() {
     let mut world = World::new("- {resources: [secrets], syncTo: observe}");
     for number in 0..200 {

@@ -32,6 +32,7 @@ struct State {
     races: VecDeque<Race>,
     /// Blobs that were read, for tests that count.
     read: usize,
+    asked: usize,
     /// Another repository, as the rules name it.
     source: String,
     /// Commits that are not given any more.
@@ -164,6 +165,11 @@ impl MemoryRemote {
         state.races.clear();
     }
 
+    /// How many blobs were asked for by themselves, not as part of a commit.
+    pub fn asked(&self) -> usize {
+        self.state().asked
+    }
+
     /// How many blobs were read.
     pub fn blobs_read(&self) -> usize {
         self.state().read
@@ -243,7 +249,8 @@ impl Remote for MemoryRemote {
     }
 
     fn read(&self, blobs: Vec<BlobId>) -> BoxFuture<'static, Result<Vec<Vec<u8>>, RepositoryError>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.asked += blobs.len();
         let bytes = blobs.iter().map(|blob| state.blobs.get(blob).cloned());
         let found: Option<Vec<_>> = bytes.collect();
         ready(found.ok_or_else(|| RepositoryError::Git("no such blob".into()))).boxed()

@@ -37,6 +37,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         match event {
             ClusterEvent::Kinds(kinds) => {
                 self.kinds = kinds;
+                self.schemas.forget();
                 let touched = self.index.set_kinds(&self.kinds);
                 for id in touched {
                     if self.bases.get(&id).is_none() && self.is_listed(&id) {
@@ -127,6 +128,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         };
         let sighting = self.live.see(id, object, &self.manager);
         self.readiness_seen(id);
+        if sighting == Sighting::Changed && id.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+            self.schemas.forget();
+        }
         self.queue.extend(self.autoscalers.see(id, object));
         if !id.is("", "Namespace") {
             return sighting;

@@ -13,6 +13,7 @@ mod emptying;
 mod fencing;
 mod fighting;
 mod git_side;
+mod glancing;
 mod judging;
 mod objects;
 mod ordering;
@@ -143,6 +144,7 @@ pub struct Engine<C, R, K> {
     autoscalers: Autoscalers,
     /// Changes that the API server refuses for good.
     refused: HashMap<ObjectId, refusing::Refused>,
+    schemas: glancing::Schemas,
     order: Order,
     waits: Waits,
     /// When a run that ends no longer waits for objects to become ready, and whether that was so.
@@ -244,6 +246,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             fights: Fights::default(),
             autoscalers: Autoscalers::default(),
             refused: HashMap::new(),
+            schemas: Default::default(),
             order: Order::default(),
             waits: Waits::default(),
             patience: None,

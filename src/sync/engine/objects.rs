@@ -86,6 +86,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if !composing && !is_live && matches!(found, Found::One(_)) && self.waits_for_order(&id) {
             return;
         }
+        let shown = match (shown, &found) {
+            (Some(live), Found::One(place)) if !composing => match self.agrees_at_a_glance(&id, &kind, place, live) {
+                None => return,
+                to_be_planned => to_be_planned,
+            },
+            (shown, _) => shown,
+        };
         let (manifest, proof) = match &found {
             Found::One(place) => {
                 let blob = self.blobs.get(&place.path).copied();
@@ -178,6 +185,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             return self.composed_without(id);
         }
         self.was_deleted(id, observed.live.is_none());
+        self.schemas.know(&observed);
         let hidden = self.hidden_manifest(&observed);
         if hidden.is_some() {
             self.hidden_ids.insert(id.clone());
@@ -279,7 +287,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.standings.put(change);
     }
 
-    fn carry_out(&mut self, mut plan: Plan, observed: Observed) {
+    pub(super) fn carry_out(&mut self, mut plan: Plan, observed: Observed) {
         let id = plan.id.clone();
         if !plan.selected {
             return self.forget(&id);
@@ -342,19 +350,20 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
         // Kept once for the live side and the base.
         let known = self.live.get(&plan.id).map(|entry| &entry.uid).filter(|known| Some(&***known) == uid);
-        let manifest_labels = match self.index.entry(&plan.id) {
-            Some(entry) => KeptLabels::sharing(manifest, entry.labels()),
-            None => KeptLabels::of(manifest),
+        let is_indexed = self.blobs.get(&place.path) == Some(&blob);
+        let (digest, manifest_labels, opts_out) = match self.index.entry(&plan.id).filter(|_| is_indexed) {
+            Some(entry) => (entry.digest(), entry.labels().clone(), entry.prune_disabled()),
+            None => (Digest::of_value(manifest), KeptLabels::of(manifest), planner::opts_out_of_prune(manifest)),
         };
         let base = Base {
             place: place.clone(),
             blob,
-            manifest: Digest::of_value(manifest),
+            manifest: digest,
             uid: known.cloned().or(uid.map(Into::into)),
             live_labels: KeptLabels::sharing(live, &manifest_labels),
             manifest_labels,
             existence: plan.existence,
-            opts_out: planner::opts_out_of_prune(manifest),
+            opts_out,
             is_whole: true,
         };
         self.bases.agree(&plan.id, base);

@@ -1,15 +1,17 @@
 //! What is in sync is told at a glance, and by nothing that the planner would act on.
 
 use super::*;
-use crate::sync::directions::Directions;
 
 impl Case {
     fn is_settled(&self) -> bool {
         let (manifest, live) = (self.manifest.as_ref().unwrap(), self.live.as_ref().unwrap());
         self.with_subject(|subject| {
             let matching: Vec<&Rule> = self.rules.rules.iter().collect();
-            let directions = Directions::new(&matching, Some(manifest), Some(live), subject.view);
-            settled::is_settled(subject, (manifest, live), &matching, &directions, &identity())
+            let is_settled = settled::is_settled(subject, (manifest, live), &matching, &identity());
+            let shows = settled::shows(live, Digest::of_value(manifest), subject.view, &identity());
+            // What the digest tells is told by the values as well.
+            assert!(is_settled || !shows || settled::sole(&matching).is_none());
+            is_settled
         })
     }
 }
