@@ -72,6 +72,7 @@ pub(super) async fn get(
 ) -> Result<Option<Value>, ClusterError> {
     let path = of_object(kind, version.unwrap_or(kind.preferred_version()), id)?;
     let call = Call::get(path).with_texts(Texts::of(id.group_kind()));
+    let _turn = connection.flow.turn().await;
     let Some(answer) = connection.call_if_there(&call).await? else { return Ok(None) };
     object_of(&answer.body).map(Some)
 }
@@ -120,6 +121,7 @@ pub(super) async fn delete(connection: &Connection, kind: &Kind, request: &Delet
         "preconditions": {"uid": request.uid, "resourceVersion": request.resource_version},
     });
     let call = Call::with_body(Method::DELETE, path, "application/json", options.to_string().into_bytes());
+    let _turn = connection.flow.turn().await;
     connection.call_if_there(&call.with_texts(Texts::of(request.id.group_kind()))).await.map(drop)
 }
 
@@ -132,7 +134,9 @@ async fn send(
     body: &Value,
 ) -> Result<Value, ClusterError> {
     let call = Call::with_body(method, path, content_type, body.to_string().into_bytes());
+    let turn = connection.flow.turn().await;
     let answer = connection.call(&call.with_texts(Texts::of(id.group_kind()))).await?;
+    drop(turn);
     object_of(&answer.body)
 }
 

@@ -11,6 +11,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::sync::OnceCell;
 
 use super::error::{ClusterError, chain};
+use super::flow::Flow;
 use super::request::Timing;
 
 /// How long a TCP and TLS connection may take to come up.
@@ -30,6 +31,8 @@ pub struct ClusterOptions {
 pub struct Connection {
     pub(super) client: kube::Client,
     pub(super) timing: Timing,
+    /// Turns of requests about objects.
+    pub(super) flow: Flow,
     /// Whether the server streams lists, once that was asked.
     pub(super) streams_lists: Arc<OnceCell<bool>>,
     namespace: Arc<str>,
@@ -60,14 +63,18 @@ impl Connection {
         let client = client
             .map_err(|panic| ClusterError::Other(format!("cannot use {source}: {panic}")))?
             .map_err(|error| ClusterError::Other(format!("cannot use {source}: {}", unquoted(&error))))?;
-        Ok(Self { client, timing: Timing::default(), streams_lists: Arc::default(), namespace, url })
+        Ok(Self::with(client, namespace, url))
     }
 
     /// A connection through this client, for tests.
     #[cfg(test)]
     pub(super) fn over(client: kube::Client) -> Self {
-        let (namespace, url) = ("default".into(), "http://stub".into());
-        Self { client, timing: Timing::default(), streams_lists: Arc::default(), namespace, url }
+        Self::with(client, "default".into(), "http://stub".into())
+    }
+
+    fn with(client: kube::Client, namespace: Arc<str>, url: Arc<str>) -> Self {
+        let (timing, flow, streams_lists) = (Timing::default(), Flow::default(), Arc::default());
+        Self { client, timing, flow, streams_lists, namespace, url }
     }
 
     /// The same connection with another limit for each call.

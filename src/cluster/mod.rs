@@ -19,6 +19,7 @@ mod definition;
 mod discovery;
 mod error;
 mod events;
+mod flow;
 mod lease;
 mod listing;
 mod queue;

@@ -1,5 +1,5 @@
 //! Owns one plain call: its timeout, and how 429 and Retry-After are honoured. Must never wait longer than its limit, and
-//! never hold calls back by itself: there is no client-side rate limit.
+//! never hold calls back by itself: there is no client-side rate limit, only what `flow` learns from the server.
 
 use std::time::Duration;
 
@@ -141,7 +141,11 @@ impl Connection {
                 Err(_) => return Err(busy.unwrap_or_else(|| self.no_answer())),
             };
             if !matches!(answer.status.as_u16(), 429 | 503 | 504) {
+                self.flow.answered();
                 return Ok(answer);
+            }
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                self.flow.busy();
             }
             let error = of_answer(answer.status, &answer.body, call.texts);
             let wait = wait.unwrap_or(Duration::ZERO).max(backoff.next());

@@ -77,8 +77,9 @@ pub use progress::{KindProgress, Progress};
 pub(super) use reading::gather_index;
 pub use standing::Standings;
 
-/// How many objects are read or written at the same time.
-const IN_FLIGHT: usize = 32;
+/// How many objects are read or written at the same time: enough that the API server always has as many requests as it
+/// gets at once, while others are read from Git and planned.
+const IN_FLIGHT: usize = 64;
 
 /// What the engine is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
