@@ -1,5 +1,5 @@
 //! Owns the settings of libgit2 that hold for the whole process: timeouts, certificates, known hosts, no foreign
-//! configuration. The only unsafe code of the library; must never be called twice, or after libgit2 is in use.
+//! configuration. The only unsafe code of the library; must never be set up twice, or after libgit2 is in use.
 
 #![allow(unsafe_code)]
 
@@ -7,8 +7,8 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use git2::ConfigLevel;
@@ -73,6 +73,7 @@ impl Libgit2Settings {
 pub struct Libgit2 {
     known_hosts: KnownHosts,
     server_timeout: Duration,
+    authorities: Arc<Authorities>,
     /// libgit2's idea of a home directory, alive as long as anyone can connect.
     _home: Arc<PrivateDirectory>,
 }
@@ -97,6 +98,7 @@ impl Libgit2 {
         Ok(Self {
             known_hosts: KnownHosts::new(known_hosts),
             server_timeout: settings.server_timeout,
+            authorities: Arc::new(Authorities::new(settings.ca_file.clone())?),
             _home: Arc::new(home),
         })
     }
@@ -108,6 +110,51 @@ impl Libgit2 {
     pub(super) fn server_timeout(&self) -> Duration {
         self.server_timeout
     }
+
+    /// Trusts further certificate authorities from now on. Belongs before every conversation over TLS.
+    ///
+    /// # Errors
+    ///
+    /// When their file is not what it should be; it is read again the next time.
+    pub(super) fn trust_authorities(&self) -> Result<(), RepositoryError> {
+        self.authorities.trust()
+    }
+}
+
+/// Certificate authorities that are trusted beside the system's. All of OpenSSL and every certificate of a usual file take
+/// megabytes, so they are read when TLS is spoken first.
+#[derive(Debug)]
+struct Authorities {
+    file: Option<PathBuf>,
+    is_read: Mutex<bool>,
+}
+
+impl Authorities {
+    fn new(file: Option<PathBuf>) -> Result<Self, RepositoryError> {
+        if let Some(file) = &file {
+            std::fs::File::open(file).map_err(|error| unreadable(file, &error))?;
+        }
+        Ok(Self { file, is_read: Mutex::default() })
+    }
+
+    fn trust(&self) -> Result<(), RepositoryError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut is_read = self.is_read.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_read {
+            // SAFETY: writes what libgit2 knows of TLS without a lock. Whoever speaks TLS has come through here, where one at
+            // a time goes on, and only until this has succeeded once.
+            unsafe { git2::opts::set_ssl_cert_file(file) }.map_err(|error| unreadable(file, &error.message()))?;
+            *is_read = true;
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(file: &Path, why: &dyn std::fmt::Display) -> RepositoryError {
+    let file = file.display();
+    RepositoryError::Invalid(format!(
+        "cannot read the certificates in {file} ({why}); SSL_CERT_FILE or GIT_SSL_CAINFO must name a PEM file"
+    ))
 }
 
 /// libgit2 asks only `~/.ssh/known_hosts`; and only its own check lets libssh2 ask the server for a key of the type that
@@ -140,15 +187,6 @@ fn apply(settings: &Libgit2Settings, home: &Path) -> Result<(), RepositoryError>
         for level in [ConfigLevel::System, ConfigLevel::Global, ConfigLevel::XDG, ConfigLevel::ProgramData] {
             git2::opts::set_search_path(level, "").map_err(failed)?;
         }
-        if let Some(file) = &settings.ca_file {
-            git2::opts::set_ssl_cert_file(file).map_err(|error| {
-                RepositoryError::Invalid(format!(
-                    "cannot read the certificates in {} ({}); SSL_CERT_FILE or GIT_SSL_CAINFO must name a PEM file",
-                    file.display(),
-                    error.message()
-                ))
-            })?;
-        }
     }
 
     // SAFETY: as above, and the option takes one pointer to a text that ends with a zero byte and is copied. libgit2 is
@@ -177,6 +215,13 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             assert_eq!(std::fs::read_to_string(home.join(".ssh/known_hosts")).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_is_missing_is_told_at_once() {
+        let missing = Authorities::new(Some("/nowhere/ca.pem".into())).unwrap_err().to_string();
+        assert!(missing.contains("/nowhere/ca.pem") && missing.contains("SSL_CERT_FILE"), "{missing}");
+        Authorities::new(None).unwrap().trust().unwrap();
     }
 
     #[test]

@@ -158,6 +158,9 @@ impl Repository {
                 let mut git = inner.network.clone().lock_owned().await;
                 blocking(move || {
                     let settings = &inner.settings;
+                    if settings.url.is_web() {
+                        inner.libgit2.trust_authorities()?;
+                    }
                     let talk = Conversation::new(&settings.url, &settings.credentials, &inner.libgit2, &limit);
                     step(&mut git, &talk, &inner)
                 })

@@ -118,6 +118,11 @@ impl GitUrl {
         }
     }
 
+    /// Whether certificates may be asked for.
+    pub(super) fn is_web(&self) -> bool {
+        matches!(self.0, Place::Web { .. })
+    }
+
     /// Whether no proxy can be between us and the server.
     pub(super) fn is_on_this_machine(&self) -> bool {
         match &self.0 {
