@@ -1,5 +1,5 @@
 //! Owns which objects lists are to show, page by page, where asking for each by itself would take longer. Must never hold
-//! more than one page.
+//! more than a page and a half.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -25,7 +25,7 @@ pub struct Paging {
     asked: Option<GroupKind>,
     /// Where the list of a kind goes on.
     next: Option<(GroupKind, String)>,
-    /// What the latest page showed, as long as nobody took it.
+    /// What pages showed, as long as nobody took it.
     shown: VecDeque<(ObjectId, Box<Value>)>,
 }
 
@@ -52,7 +52,8 @@ impl Paging {
 
     /// The page to ask for now; its answer goes to [`Paging::read`].
     pub fn ask(&mut self) -> Option<(GroupKind, Page)> {
-        if self.asked.is_some() || !self.shown.is_empty() {
+        // While the rest of a page is taken, the API server makes the next one.
+        if self.asked.is_some() || self.shown.len() > PAGE as usize / 2 {
             return None;
         }
         let (kind, next) = match self.next.take() {
@@ -114,17 +115,17 @@ mod tests {
     #[test]
     fn a_list_shows_many_objects_page_by_page_and_leaves_what_it_does_not_show() {
         let mut paging = Paging::default();
-        assert_eq!(paging.take(ids(100), |_| 400), BTreeSet::new());
+        assert_eq!(paging.take(ids(1_000), |_| 4_000), BTreeSet::new());
         let (kind, page) = paging.ask().unwrap();
         assert_eq!((page.next, paging.ask()), (None, None), "one page at a time");
-        let objects = (0..40).chain(500..600).map(object).collect();
+        let objects = (0..400).chain(5_000..5_100).map(object).collect();
         assert_eq!(paging.read(&kind, Listed { objects, next: Some("b".into()) }), BTreeSet::new());
-        assert_eq!((paging.len(), paging.ask()), (100, None), "the page was not taken yet");
-        assert_eq!(std::iter::from_fn(|| paging.pop()).count(), 40);
-        assert_eq!(paging.ask().unwrap().1.next.as_deref(), Some("b"));
-        let left = paging.read(&kind, Listed { objects: (50..100).map(object).collect(), next: None });
-        assert_eq!(left.len(), 10);
-        assert_eq!(std::iter::from_fn(|| paging.pop()).count(), 50);
+        assert_eq!((paging.len(), paging.ask()), (1_000, None), "the page was not taken yet");
+        assert_eq!(std::iter::from_fn(|| paging.pop()).take(200).count(), 200);
+        assert_eq!(paging.ask().unwrap().1.next.as_deref(), Some("b"), "half of it was");
+        let left = paging.read(&kind, Listed { objects: (500..1_000).map(object).collect(), next: None });
+        assert_eq!(left.len(), 100);
+        assert_eq!(std::iter::from_fn(|| paging.pop()).count(), 700);
         assert!(paging.is_empty() && paging.ask().is_none());
     }
 
