@@ -4,14 +4,20 @@ use std::time::Duration;
 
 use kubeferry::report::status::Role;
 
-use crate::ferry::{CommandLine, Ferry};
+use http::Method;
+
+use crate::envtest::{Options, RealServer};
+use crate::ferry::{CommandLine, Ferry, until};
 use crate::proxy::{Proxy, Weather};
 use crate::world::World;
 use crate::{config_map, edit_live, prepare, until_applied, until_trouble, until_well, until_written};
 
 /// A world whose API server is behind a proxy for kubeferry, though not for people, and the command line that leads there.
 async fn behind_a_proxy(name: &str) -> (World, Proxy, CommandLine) {
-    let world = World::real(name).await;
+    lead_through_a_proxy(World::real(name).await).await
+}
+
+async fn lead_through_a_proxy(world: World) -> (World, Proxy, CommandLine) {
     prepare(&world).await;
     let kubeconfig = std::fs::read_to_string(world.kubeconfig()).unwrap();
     let server = kubeconfig.split_once("https://").unwrap().1.split('"').next().unwrap().to_owned();
@@ -64,6 +70,46 @@ async fn watches_that_end_again_and_again_lose_no_event() {
     until_written(&world, "round-39").await;
     until_applied(&world, "a").await;
     until_well(&ferry).await;
+}
+
+/// Waits until the API server no longer knows what was there at this version: a watch from then on ends with 410.
+async fn until_forgotten(world: &World, version: &str) {
+    let path = format!("/api/v1/namespaces/{}/configmaps", world.namespace);
+    let then = format!("{path}?resourceVersion={version}&resourceVersionMatch=Exact");
+    until("the past is forgotten", || async {
+        match world.kubectl.call(Method::GET, &then, None).await {
+            Err(kube::Error::Api(status)) if status.code == 410 => Some(()),
+            _ => None,
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(real_server), ignore = "needs a real API server: set KUBEBUILDER_ASSETS")]
+async fn a_server_that_forgets_its_past_again_and_again_loses_no_event() {
+    let options = ["--watch-cache-sizes=configmaps#0", "--etcd-compaction-interval=1s"];
+    let options = Options { apiserver_args: options.map(String::from).to_vec(), ..Options::default() };
+    let server = RealServer::start(options);
+    let (world, proxy, command) = lead_through_a_proxy(World::on(&server, "forgotten").await).await;
+    let ferry = command.with("KUBEFERRY_LOG", "info,kubeferry::cluster=debug").run(&[]).await;
+    ferry.ready().await;
+    until_applied(&world, "a").await;
+    for round in 0..4 {
+        let list = format!("/api/v1/namespaces/{}/configmaps", world.namespace);
+        let list = world.kubectl.call(Method::GET, &list, None).await.unwrap();
+        proxy.set(Weather::Refuses);
+        let value = format!("round-{round}");
+        edit_live(&world, "live", &value).await;
+        edit_live(&world, "declared", "drift").await;
+        until_forgotten(&world, list["metadata"]["resourceVersion"].as_str().unwrap()).await;
+        proxy.set(Weather::Clear);
+        until_written(&world, &value).await;
+        until_applied(&world, "a").await;
+        until_well(&ferry).await;
+    }
+    let anew = ferry.log().lines().filter(|line| line.contains("listing anew") && line.contains("ConfigMap")).count();
+    assert!(anew >= 3, "{anew} lists anew: {}", ferry.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
