@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use git2::{Oid, Signature, Tree};
+use git2::{ObjectType, Oid, Signature, Tree};
 
 use super::tree::oid;
-use super::{CommitId, FileWrite, NewCommit, RepositoryError, failure, fetch};
+use super::{CommitId, FileWrite, NewCommit, RepositoryError, failure, fetch, pack};
 use crate::object::RepoPath;
 
 const FILE: i32 = 0o100_644;
 const EXECUTABLE: i32 = 0o100_755;
 const FOLDER: i32 = 0o040_000;
+
+/// Up to so many files are stored one by one: they are packed some time later.
+const FEW: usize = 32;
 
 /// What is to change below one folder.
 #[derive(Default)]
@@ -50,8 +53,13 @@ pub(super) fn commit(
     let parent = new.parent.map(|parent| git.find_commit(oid(&parent.0)?).map_err(failed)).transpose()?;
     let old = parent.as_ref().map(|parent| parent.tree().map_err(failed)).transpose()?;
 
-    let editor = Editor { git };
-    let tree = match editor.edit(old.as_ref(), &Folder::of(&new.writes)?, "")? {
+    let changes = Folder::of(&new.writes)?;
+    let is_packed = new.writes.len() > FEW;
+    if is_packed {
+        pack::store(git, new.writes.iter().filter_map(|write| write.bytes.as_deref())).map_err(failed)?;
+    }
+    let editor = Editor { git, is_packed };
+    let tree = match editor.edit(old.as_ref(), &changes, "")? {
         Some(tree) => tree,
         // The last file went: an empty tree is the only one that may stand in a commit.
         None => git.treebuilder(None).and_then(|empty| empty.write()).map_err(failed)?,
@@ -78,6 +86,8 @@ fn is_inside(path: &RepoPath, folder: Option<&RepoPath>) -> bool {
 
 struct Editor<'a> {
     git: &'a git2::Repository,
+    /// Whether the contents of files are stored already.
+    is_packed: bool,
 }
 
 impl Editor<'_> {
@@ -111,7 +121,11 @@ impl Editor<'_> {
             };
             match (bytes, mode) {
                 (Some(bytes), mode) => {
-                    let blob = self.git.blob(bytes).map_err(failed)?;
+                    let blob = match self.is_packed {
+                        true => Oid::hash_object(ObjectType::Blob, bytes),
+                        false => self.git.blob(bytes),
+                    };
+                    let blob = blob.map_err(failed)?;
                     builder.insert(*name, blob, mode.unwrap_or(FILE)).map(drop).map_err(failed)?;
                 }
                 (None, Some(_)) => builder.remove(*name).map_err(failed)?,

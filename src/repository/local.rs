@@ -11,7 +11,7 @@ use super::conversation::Conversation;
 use super::fetch::{Branch, TIP, commit_id};
 use super::push::{Standing, parent_of};
 use super::tree::oid;
-use super::{CommitId, PushError, failure};
+use super::{CommitId, PushError, failure, pack};
 
 /// Up to so many objects are written one by one, more go into one pack. As `git` itself does it (`unpackLimit`), because
 /// a pack for each small push would make every later look-up slower.
@@ -106,25 +106,15 @@ pub(super) fn fetch(git: &git2::Repository, path: &Path, tip: Oid) -> Result<(),
 
 /// Copies objects: what others name comes before them.
 fn copy(git: &git2::Repository, remote: &git2::Repository, new: Vec<Oid>) -> Result<(), git2::Error> {
-    let (from, to) = (git.odb()?, remote.odb()?);
     if new.len() <= LOOSE {
+        let (from, to) = (git.odb()?, remote.odb()?);
         for id in new {
             let object = from.read(id)?;
             to.write(object.kind(), object.data())?;
         }
         return Ok(());
     }
-    let mut pack = git.packbuilder()?;
-    for id in new {
-        pack.insert_object(id, None)?;
-    }
-    let mut writer = to.packwriter()?;
-    let mut problem = None;
-    pack.foreach(|chunk| std::io::Write::write_all(&mut writer, chunk).map_err(|error| problem = Some(error)).is_ok())?;
-    match problem {
-        None => writer.commit().map(|_| ()),
-        Some(error) => Err(git2::Error::from_str(&error.to_string())),
-    }
+    pack::copy(git, remote, new)
 }
 
 /// The trees and blobs of `new` that `old` has not at the same place, what is inside before what it is in.

@@ -13,6 +13,7 @@ mod housekeeping;
 mod known_hosts;
 pub mod libgit2;
 mod local;
+mod pack;
 mod push;
 #[allow(clippy::module_inception)]
 mod repository;

@@ -119,6 +119,28 @@ async fn a_large_commit_arrives_whole() {
 }
 
 #[tokio::test]
+async fn what_many_files_say_may_be_the_same_or_stand_there_already() {
+    let repo = BareRepo::with(&[("old.txt", "same"), ("gone.txt", "gone")]);
+    let repository = open_file(&repo);
+    let tip = within(repository.fetch()).await.unwrap();
+    let texts: Vec<String> = (0..3_000).map(|number| format!("text {}", number % 2_500)).collect();
+    let names: Vec<String> = (0..3_000).map(|number| format!("dir-{}/{number}", number % 7)).collect();
+    let mut writes: Vec<_> =
+        names.iter().zip(&texts).map(|(name, text)| (name.as_str(), Some(text.as_str()))).collect();
+    writes.extend([("new.txt", Some("same")), ("gone.txt", None)]);
+    let made = commit(&repository, tip, &writes).await.unwrap();
+    within(repository.push(made)).await.unwrap();
+
+    let files = repo.files("main");
+    assert_eq!(files.len(), 3_002);
+    assert!(writes.iter().all(|(path, text)| files.get(*path).map(String::as_str) == *text));
+    // What is stored in the clone can be changed further.
+    let next = commit(&repository, Some(made), &[("dir-0/0", Some("changed"))]).await.unwrap();
+    within(repository.push(next)).await.unwrap();
+    assert_eq!(repo.read("main", "dir-0/0").as_deref(), Some("changed"));
+}
+
+#[tokio::test]
 async fn commits_may_follow_each_other_without_a_fetch() {
     let repo = BareRepo::with(&[("a.yaml", "0")]);
     let repository = open_file(&repo);
