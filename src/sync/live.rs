@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::object::digest::{Digest, Part};
+use crate::object::digest::Digest;
 use crate::object::readiness::{self, Unready};
 use crate::object::{GroupKind, ObjectId};
 
 use super::clock::Instant;
 use super::containers::{Container, Containers, Made, made};
 use super::planner::opts_out_of_prune;
+use super::relevance::relevance;
 
 /// What is kept of one live object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ impl LiveTable {
             Some(unready) => drop(self.unready.insert(id.clone(), unready)),
             None => drop(self.unready.remove(id)),
         }
-        let digest = Some(digest(object, manager, self.with_status, self.with_owners));
+        let digest = Some(relevance(object, manager, self.with_status, self.with_owners));
         let made = made(object);
         let namespace = self.containers.namespace_of(id).and_then(|namespace| namespace.uid_for(made));
         // Shown once more by a watch that lags, it is still of the Namespace that it was in, which may be another by now.
@@ -341,28 +342,6 @@ fn is_older(version: &str, known: &str) -> bool {
         (Ok(version), Ok(known)) => version < known,
         _ => false,
     }
-}
-
-/// Digest of what a plan depends on: not the status, not the server's counters, of managedFields only what we own,
-/// or what anybody owns of the wanted state.
-fn digest(object: &Value, manager: &str, with_status: bool, with_owners: bool) -> Digest {
-    let entries = object.as_object().into_iter().flatten().filter(|(key, _)| with_status || *key != "status");
-    Digest::of_entries(entries.map(|(key, value)| match (key.as_str(), value) {
-        ("metadata", Value::Object(metadata)) => ("metadata", metadata_part(metadata, manager, with_owners)),
-        (key, value) => (key, Part::Value(value)),
-    }))
-}
-
-fn metadata_part<'a>(metadata: &'a Map<String, Value>, manager: &str, with_owners: bool) -> Part<'a> {
-    const COUNTERS: [&str; 4] = ["resourceVersion", "generation", "managedFields", "creationTimestamp"];
-    let is = |entry: &Value, key: &str, wanted: &str| entry.get(key).and_then(Value::as_str) == Some(wanted);
-    let fields = metadata.iter().filter(|(key, _)| !COUNTERS.contains(&key.as_str()));
-    let mut fields: Vec<(&str, Part<'_>)> = fields.map(|(key, value)| (key.as_str(), Part::Value(value))).collect();
-    let entries = metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten();
-    let counts = |entry: &&Value| is(entry, "manager", manager) || with_owners && !is(entry, "subresource", "status");
-    let owned = entries.filter(counts).filter_map(|entry| entry.get("fieldsV1"));
-    fields.push(("managedFields", Part::Items(owned.collect())));
-    Part::Entries(fields)
 }
 
 #[cfg(test)]

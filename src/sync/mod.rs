@@ -36,6 +36,7 @@ pub mod plan;
 pub mod planner;
 pub mod queue;
 pub mod recreate;
+mod relevance;
 pub mod removed;
 mod settled;
 pub mod spots;

@@ -29,10 +29,10 @@ mod refusing;
 mod remembering;
 mod removing;
 mod standing;
+mod tasks;
 mod waiting;
 mod withholding;
 
-use cluster_side::is_container;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -40,18 +40,15 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use serde_json::Value;
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::cluster::{Cluster, ClusterError, Listed, StateText};
+use crate::cluster::Cluster;
 use crate::manifest::Index;
 use crate::object::digest::Digest;
-use crate::object::{GroupKind, Kinds, ObjectId, RepoPath};
+use crate::object::{Kinds, ObjectId, RepoPath};
 use crate::report::Reporter;
 use crate::repository::{BlobId, CommitId, Remote};
 use crate::rules::Rules;
 
-use super::act::Acted;
 use super::autoscalers::Autoscalers;
 use super::base::Bases;
 use super::batch::Batch;
@@ -59,7 +56,6 @@ use super::clock::{Clock, Instant};
 use super::deletes::Deletes;
 use super::fights::Fights;
 use super::live::LiveTable;
-use super::observe::{ObserveError, Observed};
 use super::order::Order;
 use super::paging::Paging;
 use super::pasts::Pasts;
@@ -76,6 +72,9 @@ pub use preview::Preview;
 pub use progress::{KindProgress, Progress};
 pub(super) use reading::gather_index;
 pub use standing::Standings;
+
+use cluster_side::is_container;
+use tasks::{Done, has_threads};
 
 /// How many objects are read or written at the same time: enough that the API server always has as many requests as it
 /// gets at once, while others are read from Git and planned.
@@ -102,19 +101,6 @@ pub enum Step {
         /// When a timer fires.
         until: Option<Instant>,
     },
-}
-
-/// The end of a task.
-enum Done {
-    Observed(ObjectId, bool, Result<Box<Observed>, ObserveError>),
-    Acted(Instant, Box<Acted>, Option<Box<Observed>>),
-    LookedInto(judging::Doomed, Result<Option<String>, ClusterError>),
-    Previewed(Box<Preview>),
-    Loaded(Box<compose::Loaded>),
-    Paged(paging::For, GroupKind, Result<Listed, ClusterError>),
-    StateRead(Result<Box<recalling::StateRead>, ClusterError>),
-    Remembered(Result<(Option<StateText>, bool), ClusterError>),
-    Git(git_side::GitDone),
 }
 
 /// Both reconcile loops.
@@ -370,19 +356,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.next_fetch = self.clock.now();
     }
 
-    /// Lets a push and the writes to the cluster that are under way end, and starts nothing new.
-    pub async fn drain(&mut self) {
-        while matches!(self.git, git_side::Git::Pushing | git_side::Git::Committing) || !self.flights.is_empty() {
-            match self.tasks.next().await {
-                Some(Done::Git(done)) => self.git_done(done),
-                Some(Done::Acted(_, acted, _)) => drop(self.flights.remove(&acted.id)),
-                Some(Done::Observed(id, ..)) => drop(self.flights.remove(&id)),
-                Some(_) => {}
-                None => return,
-            }
-        }
-    }
-
     /// Whether both sides were read whole and every action was tried.
     pub fn is_settled(&self) -> bool {
         self.is_done() && self.is_remembered() && !self.is_waiting()
@@ -398,22 +371,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let mut previews = std::mem::take(&mut self.previews);
         previews.sort_by(|a, b| a.id.cmp(&b.id));
         previews
-    }
-
-    /// Lets a task run: on another thread where there are several, else whenever the engine waits.
-    fn run(&mut self, task: BoxFuture<'static, Done>) {
-        if !has_threads() {
-            return self.tasks.push(task);
-        }
-        let running = AbortOnDropHandle::new(tokio::spawn(task));
-        self.tasks.push(Box::pin(async move {
-            match running.await {
-                Ok(done) => done,
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                // The runtime is shutting down, and with it whoever waits.
-                Err(_) => futures::future::pending().await,
-            }
-        }));
     }
 
     fn is_read(&self) -> bool {
@@ -449,33 +406,4 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let others = [self.wait_limit(), self.recall_due(), remember, self.fenced];
         [batch, fetch, queue].into_iter().chain(others).flatten().min()
     }
-
-    fn done(&mut self, done: Done) {
-        match done {
-            Done::Observed(id, shown, observed) => {
-                self.observed(&id, shown, observed);
-                self.turn_ended(&id);
-            }
-            Done::Acted(since, acted, observed) => {
-                self.standings.metrics().applied(self.clock.now().saturating_sub(since));
-                let id = acted.id.clone();
-                self.acted(*acted, observed);
-                self.turn_ended(&id);
-            }
-            Done::LookedInto(doomed, found) => self.looked_into(doomed, found),
-            Done::Previewed(preview) => self.previewed(*preview),
-            Done::Loaded(loaded) => {
-                self.loaded(*loaded);
-            }
-            Done::Paged(purpose, kind, listed) => self.paged(purpose, &kind, listed),
-            Done::StateRead(read) => self.state_read(read),
-            Done::Remembered(written) => self.remembered(written),
-            Done::Git(done) => self.git_done(done),
-        }
-    }
-}
-
-/// Whether there is a runtime that can do several things at the same time.
-fn has_threads() -> bool {
-    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
