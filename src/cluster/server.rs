@@ -23,7 +23,7 @@ use crate::object::schema::Schema;
 use crate::object::{ApiVersion, GroupKind, Kind, Kinds, ObjectId};
 
 /// How many events wait at most; whole objects, so this bounds memory.
-const EVENTS: usize = 512;
+const EVENTS: usize = 256;
 
 /// A real API server. Dropping it ends every watch.
 pub struct ApiServer {

@@ -15,7 +15,7 @@ const MANY: usize = 64;
 const SHARE: usize = 10;
 
 /// How many objects one page holds.
-const PAGE: u32 = 500;
+const PAGE: u32 = 250;
 
 /// Objects that lists are to show.
 #[derive(Debug, Default)]
@@ -118,14 +118,14 @@ mod tests {
         assert_eq!(paging.take(ids(1_000), |_| 4_000), BTreeSet::new());
         let (kind, page) = paging.ask().unwrap();
         assert_eq!((page.next, paging.ask()), (None, None), "one page at a time");
-        let objects = (0..400).chain(5_000..5_100).map(object).collect();
+        let objects = (0..200).chain(5_000..5_050).map(object).collect();
         assert_eq!(paging.read(&kind, Listed { objects, next: Some("b".into()) }), BTreeSet::new());
         assert_eq!((paging.len(), paging.ask()), (1_000, None), "the page was not taken yet");
-        assert_eq!(std::iter::from_fn(|| paging.pop()).take(200).count(), 200);
+        assert_eq!(std::iter::from_fn(|| paging.pop()).take(100).count(), 100);
         assert_eq!(paging.ask().unwrap().1.next.as_deref(), Some("b"), "half of it was");
-        let left = paging.read(&kind, Listed { objects: (500..1_000).map(object).collect(), next: None });
-        assert_eq!(left.len(), 100);
-        assert_eq!(std::iter::from_fn(|| paging.pop()).count(), 700);
+        let left = paging.read(&kind, Listed { objects: (500..750).map(object).collect(), next: None });
+        assert_eq!(left.len(), 550);
+        assert_eq!(std::iter::from_fn(|| paging.pop()).count(), 350);
         assert!(paging.is_empty() && paging.ask().is_none());
     }
 

@@ -78,7 +78,7 @@ use tasks::{Done, has_threads};
 
 /// How many objects are read or written at the same time: enough that the API server always has as many requests as it
 /// gets at once, while others are read from Git and planned.
-const IN_FLIGHT: usize = 64;
+const IN_FLIGHT: usize = 48;
 
 /// What the engine is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
