@@ -98,10 +98,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             folder = at.parent();
         }
-        let below = |other: &&RepoPath| *other != path && other.starts_with(path.as_str());
-        let after = self.blobs.range::<RepoPath, _>(path..).map(|(other, _)| other);
-        let mut alike = after.take_while(|other| other.as_str().starts_with(path.as_str()));
-        alike.find(below).or_else(|| composer.files.keys().find(below)).cloned()
+        let blobs = self.blobs.range::<RepoPath, _>(path..);
+        let written = composer.files.range::<RepoPath, _>(path..);
+        first_below(path, blobs).or_else(|| first_below(path, written)).cloned()
     }
 
     /// The bytes that the manifest had before it was removed, edited to what it says now.
@@ -121,6 +120,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         let edited = manifest::edit(text, &found.place, object, view).ok()?;
         edited.skipped.is_empty().then_some(edited.bytes)
     }
+}
+
+/// The first file in a folder of this name. `from`: files in their order, from that name on.
+fn first_below<'f, T>(path: &RepoPath, from: impl Iterator<Item = (&'f RepoPath, T)>) -> Option<&'f RepoPath> {
+    let mut alike = from.map(|(other, _)| other).take_while(|other| other.as_str().starts_with(path.as_str()));
+    alike.find(|other| *other != path && other.starts_with(path.as_str()))
 }
 
 /// The file with one more document at its end.
