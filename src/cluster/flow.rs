@@ -109,15 +109,20 @@ mod tests {
         fn free(&self) -> usize {
             self.permits.available_permits()
         }
+
+        async fn all_turns(&self) -> Vec<Turn> {
+            let mut turns = Vec::new();
+            while turns.len() < MOST {
+                turns.push(self.turn().await);
+            }
+            turns
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_busy_server_gets_half_as_many_and_then_slowly_more() {
         let flow = Flow::default();
-        let mut turns = Vec::new();
-        for _ in 0..MOST {
-            turns.push(flow.turn().await);
-        }
+        let mut turns = flow.all_turns().await;
         // The answers of one burst count once.
         (0..MOST).for_each(|_| flow.busy());
         turns.truncate(16);
@@ -140,10 +145,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_taken_back_while_in_use_is_given_again_first() {
         let flow = Flow::default();
-        let mut turns = Vec::new();
-        for _ in 0..MOST {
-            turns.push(flow.turn().await);
-        }
+        let mut turns = flow.all_turns().await;
         flow.busy();
         (0..10_000).for_each(|_| flow.answered());
         turns.clear();

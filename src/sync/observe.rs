@@ -87,6 +87,13 @@ pub struct Observed {
     pub composing: bool,
 }
 
+impl Observed {
+    /// What tells the version that both sides are read in: the manifest, or the live object where there is none.
+    pub fn shape(&self) -> Option<&Value> {
+        self.manifest.as_ref().map(|(_, _, manifest)| manifest).or(self.live.as_ref())
+    }
+}
+
 /// Why a missing object does not count as deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withheld {

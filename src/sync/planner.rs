@@ -39,6 +39,13 @@ impl Identity {
         format!("{MANAGER_PREFIX}{}/{}", self.namespace, self.name)
     }
 
+    /// Whether a field manager is another instance of this tool.
+    pub(super) fn is_other_instance(&self, manager: &str) -> bool {
+        manager.starts_with(MANAGER_PREFIX)
+            && manager != self.manager()
+            && self.former_manager().is_none_or(|former| manager != former)
+    }
+
     /// Field manager of the identity that is taken over.
     pub fn former_manager(&self) -> Option<String> {
         self.takes_over.as_ref().map(|former| format!("{MANAGER_PREFIX}{former}"))
@@ -283,12 +290,12 @@ fn on_both_sides(
     matching: &[&Rule],
     identity: &Identity,
 ) {
-    let mut directions = directions(subject, matching, Some(manifest), Some(live));
     let is_settled = settled::is_settled(subject, (manifest, live), matching, identity);
     if is_settled && !cfg!(debug_assertions) {
         plan.agrees = true;
         return;
     }
+    let mut directions = directions(subject, matching, Some(manifest), Some(live));
     let (mut removed, mut rests) = (Vec::new(), false);
     if matching.iter().copied().any(three_way::concerns) {
         let seen = directions.seen(live, subject.view);

@@ -9,7 +9,7 @@ use crate::object::schema::{ListKind, SchemaView};
 use crate::object::{clean, compare, managed};
 use crate::rules::{Direction, Rule};
 
-use super::planner::{Identity, MANAGER_PREFIX, Subject, is_terminating};
+use super::planner::{Identity, Subject, is_terminating};
 use super::three_way;
 
 /// The rule that alone selects an object and sends all of it to the cluster, if that is how it is.
@@ -101,7 +101,5 @@ fn own_fields(live: &Value, identity: &Identity) -> Option<FieldSet> {
 
 /// Whether no other instance owns anything.
 fn is_only_ours(live: &Value, identity: &Identity) -> bool {
-    let manager = identity.manager();
-    let is_other = |name: &str| name.starts_with(MANAGER_PREFIX) && name != manager;
-    managed::entries_of(live, is_other).is_empty()
+    managed::entries_of(live, |name| identity.is_other_instance(name)).is_empty()
 }

@@ -14,7 +14,7 @@ use super::base::Answer;
 use super::contested::Contested;
 use super::directions::{Directions, Way};
 use super::plan::{Action, Note, Plan, RuleIndex, Side, Verb};
-use super::planner::{Identity, MANAGER_PREFIX, Subject};
+use super::planner::{Identity, Subject};
 
 /// Plans release, removal and apply of an object that stands on both sides.
 pub(super) fn plan(
@@ -231,11 +231,7 @@ fn own_fields(live: &Value, identity: &Identity) -> FieldSet {
 
 /// Another instance of this tool that owns one of the fields; it is reported, never forced.
 fn other_instance(live: &Value, ours: &FieldSet, identity: &Identity) -> Option<String> {
-    let (own, former) = (identity.manager(), identity.former_manager());
-    let is_other = |name: &str| {
-        name.starts_with(MANAGER_PREFIX) && name != own && former.as_ref().is_none_or(|former| name != former)
-    };
-    managed::entries_of(live, is_other)
+    managed::entries_of(live, |name| identity.is_other_instance(name))
         .into_iter()
         .find(|entry| !entry.fields.intersect(ours).is_empty())
         .map(|entry| entry.manager.name)

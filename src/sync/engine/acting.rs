@@ -20,8 +20,8 @@ use super::{Done, Engine};
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub(super) fn act(&mut self, id: ObjectId, mut observed: Observed, actions: Vec<Action>) {
         self.flights.insert(id.clone(), false);
-        let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
-        let version = shape.and_then(crate::object::ApiVersion::of).map(|version| version.version.to_string());
+        let version =
+            observed.shape().and_then(crate::object::ApiVersion::of).map(|version| version.version.to_string());
         let (schema, live) = (observed.schema.clone(), observed.live.take());
         let compares = self.is_asked_about(&id, &observed.kind);
         let task = Task { version, schema, live, actions, compares };

@@ -29,8 +29,7 @@ pub(super) struct Schemas(BTreeMap<GroupKind, (ApiVersion, Schema)>);
 impl Schemas {
     /// Takes the schema by which an object was read.
     pub(super) fn know(&mut self, observed: &Observed) {
-        let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
-        let Some(version) = shape.and_then(ApiVersion::of) else { return };
+        let Some(version) = observed.shape().and_then(ApiVersion::of) else { return };
         let kind = observed.id.group_kind();
         if self.0.get(kind).is_none_or(|(known, _)| *known != version) {
             self.0.insert(kind.clone(), (version, observed.schema.clone()));

@@ -242,8 +242,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             (None, Err(_)) if self.is_let_go(id) => InCluster::Gone,
             (None, Err(withheld)) => InCluster::Withheld(&withheld.reason),
         };
-        let shape = observed.manifest.as_ref().map(|(_, _, manifest)| manifest).or(observed.live.as_ref());
-        let view = match shape {
+        let view = match observed.shape() {
             Some(object) => observed.schema.view_of(object),
             None => SchemaView::unknown(),
         };
