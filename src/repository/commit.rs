@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use git2::{ObjectType, Oid, Signature, Tree};
 
 use super::tree::oid;
-use super::{CommitId, FileWrite, NewCommit, RepositoryError, failure, fetch, pack};
+use super::{CommitId, FileContent, FileWrite, NewCommit, RepositoryError, failure, fetch, pack};
 use crate::object::RepoPath;
 
 const FILE: i32 = 0o100_644;
@@ -20,7 +20,16 @@ const FEW: usize = 32;
 #[derive(Default)]
 struct Folder<'a> {
     folders: BTreeMap<&'a str, Folder<'a>>,
-    files: BTreeMap<&'a str, Option<&'a [u8]>>,
+    files: BTreeMap<&'a str, &'a FileContent>,
+}
+
+impl FileWrite {
+    fn bytes(&self) -> Option<&[u8]> {
+        match &self.content {
+            FileContent::Bytes(bytes) => Some(bytes),
+            FileContent::Stored(_) | FileContent::Gone => None,
+        }
+    }
 }
 
 impl<'a> Folder<'a> {
@@ -32,7 +41,7 @@ impl<'a> Folder<'a> {
             for segment in parents.split('/').filter(|segment| !segment.is_empty()) {
                 folder = folder.folders.entry(segment).or_default();
             }
-            if folder.files.insert(name, write.bytes.as_deref()).is_some() {
+            if folder.files.insert(name, &write.content).is_some() {
                 return Err(RepositoryError::Invalid(format!("{} is written twice in one commit", write.path)));
             }
         }
@@ -56,7 +65,7 @@ pub(super) fn commit(
     let changes = Folder::of(&new.writes)?;
     let is_packed = new.writes.len() > FEW;
     if is_packed {
-        pack::store(git, new.writes.iter().filter_map(|write| write.bytes.as_deref())).map_err(failed)?;
+        pack::store(git, new.writes.iter().filter_map(FileWrite::bytes)).map_err(failed)?;
     }
     let editor = Editor { git, is_packed };
     let tree = match editor.edit(old.as_ref(), &changes, "")? {
@@ -108,7 +117,7 @@ impl Editor<'_> {
                 None => {}
             }
         }
-        for (name, bytes) in &changes.files {
+        for (name, content) in &changes.files {
             if changes.folders.contains_key(name) {
                 return Err(in_the_way(&format!("{path}{name}"), "a folder of that name in the same commit"));
             }
@@ -119,18 +128,17 @@ impl Editor<'_> {
                 Some(FOLDER) => return Err(in_the_way(&format!("{path}{name}"), "a folder")),
                 Some(_) => return Err(in_the_way(&format!("{path}{name}"), "a link or a submodule")),
             };
-            match (bytes, mode) {
-                (Some(bytes), mode) => {
-                    let blob = match self.is_packed {
-                        true => Oid::hash_object(ObjectType::Blob, bytes),
-                        false => self.git.blob(bytes),
-                    };
-                    let blob = blob.map_err(failed)?;
-                    builder.insert(*name, blob, mode.unwrap_or(FILE)).map(drop).map_err(failed)?;
+            let blob = match content {
+                FileContent::Bytes(bytes) if self.is_packed => Oid::hash_object(ObjectType::Blob, bytes),
+                FileContent::Bytes(bytes) => self.git.blob(bytes),
+                FileContent::Stored(blob) => Oid::from_bytes(&blob.0),
+                FileContent::Gone if mode.is_some() => {
+                    builder.remove(*name).map_err(failed)?;
+                    continue;
                 }
-                (None, Some(_)) => builder.remove(*name).map_err(failed)?,
-                (None, None) => {}
-            }
+                FileContent::Gone => continue,
+            };
+            builder.insert(*name, blob.map_err(failed)?, mode.unwrap_or(FILE)).map(drop).map_err(failed)?;
         }
         if builder.is_empty() { Ok(None) } else { builder.write().map(Some).map_err(failed) }
     }

@@ -116,8 +116,19 @@ pub type Visit = Box<dyn FnMut(RepoPath, FileState<'_>) + Send>;
 pub struct FileWrite {
     /// Where, from the repository's root.
     pub path: RepoPath,
-    /// The whole new content; `None` removes the file.
-    pub bytes: Option<Vec<u8>>,
+    /// What it is to hold.
+    pub content: FileContent,
+}
+
+/// What a file of a new commit is to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileContent {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// What [`Remote::store`] made a blob of.
+    Stored(BlobId),
+    /// Nothing: it is removed.
+    Gone,
 }
 
 /// A commit to be made.
@@ -165,6 +176,9 @@ pub trait Remote: Send + Sync + 'static {
 
     /// The content of blobs that a visit named, in the order asked for.
     fn read(&self, blobs: Vec<BlobId>) -> BoxFuture<'static, Result<Vec<Vec<u8>>, RepositoryError>>;
+
+    /// Stores contents of files that a later commit is to have. Returns their blobs in the same order.
+    fn store(&self, contents: Vec<Vec<u8>>) -> BoxFuture<'static, Result<Vec<BlobId>, RepositoryError>>;
 
     /// Makes the commit locally. Same writes on the same parent with an equal result tree as the parent's: `Ok(None)`, nothing to do.
     fn commit(&self, commit: NewCommit) -> BoxFuture<'static, Result<Option<CommitId>, RepositoryError>>;

@@ -12,15 +12,20 @@ const PART: usize = 1_000;
 /// Bytes of one pack.
 const PART_BYTES: usize = 4 << 20;
 
-/// Stores the contents of files.
-pub(super) fn store<'b>(git: &git2::Repository, contents: impl Iterator<Item = &'b [u8]>) -> Result<(), git2::Error> {
+/// Stores the contents of files. Returns their blobs in the same order.
+pub(super) fn store<'b>(
+    git: &git2::Repository,
+    contents: impl Iterator<Item = &'b [u8]>,
+) -> Result<Vec<Oid>, git2::Error> {
     // A handle of its own: its objects are in memory until they are packed.
     let scratch = git2::Repository::open_bare(git.path())?;
     let objects = scratch.odb()?;
     let memory = objects.add_new_mempack_backend(i32::MAX)?;
-    let (mut part, mut bytes) = (BTreeSet::new(), 0);
+    let (mut blobs, mut part, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
     for content in contents {
-        part.insert(scratch.blob(content)?);
+        let blob = scratch.blob(content)?;
+        blobs.push(blob);
+        part.insert(blob);
         bytes += content.len();
         if part.len() >= PART || bytes >= PART_BYTES {
             copy(&scratch, git, std::mem::take(&mut part))?;
@@ -28,7 +33,10 @@ pub(super) fn store<'b>(git: &git2::Repository, contents: impl Iterator<Item = &
             bytes = 0;
         }
     }
-    if part.is_empty() { Ok(()) } else { copy(&scratch, git, part) }
+    if !part.is_empty() {
+        copy(&scratch, git, part)?;
+    }
+    Ok(blobs)
 }
 
 /// Copies objects as one pack: what others name comes before them.

@@ -19,7 +19,7 @@ use super::tree::Blobs;
 use super::url::GitUrl;
 use super::{
     BlobId, CommitId, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit, commit, failure, fetch,
-    housekeeping, local, push, tree,
+    housekeeping, local, pack, push, tree,
 };
 use crate::object::RepoPath;
 
@@ -278,6 +278,13 @@ impl Remote for Repository {
         self.local(move |git, inner| {
             let source = Blobs { git, most_bytes: inner.settings.file_bytes, read: &inner.blobs_read };
             blobs.into_iter().map(|blob| source.read(blob)).collect()
+        })
+    }
+
+    fn store(&self, contents: Vec<Vec<u8>>) -> BoxFuture<'static, Result<Vec<BlobId>, RepositoryError>> {
+        self.local(move |git, _| {
+            let blobs = pack::store(git, contents.iter().map(Vec::as_slice)).map_err(|error| failure::local(&error))?;
+            Ok(blobs.into_iter().map(tree::blob_id).collect())
         })
     }
 

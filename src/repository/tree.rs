@@ -193,7 +193,7 @@ impl Comparison<'_, '_> {
             _ if !readable => UNREADABLE_NAME,
             EntryKind::File => {
                 let Some(path) = self.repo_path() else { return Ok(()) };
-                let blob = BlobId(new.id().as_bytes().try_into().unwrap_or_default());
+                let blob = blob_id(new.id());
                 let visit = &mut *self.visit;
                 let read = self.blobs.with(new.id(), |bytes| visit(path, FileState::File { blob, bytes }))?;
                 return if read { Ok(()) } else { self.tell(FileState::Unread("a file over the size limit")) };
@@ -246,6 +246,10 @@ where
 fn sort_key<'e>(entry: &'e TreeEntry<'_>) -> impl Iterator<Item = &'e u8> + use<'e> {
     let slash: &[u8] = if kind(entry) == EntryKind::Folder { b"/" } else { b"" };
     entry.name_bytes().iter().chain(slash)
+}
+
+pub(super) fn blob_id(id: Oid) -> BlobId {
+    BlobId(id.as_bytes().try_into().unwrap_or_default())
 }
 
 pub(super) fn oid(bytes: &[u8; 20]) -> Result<Oid, RepositoryError> {

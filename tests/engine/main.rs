@@ -17,6 +17,7 @@ mod fights;
 mod git;
 mod guards;
 mod handover;
+mod large;
 mod order;
 mod places;
 mod refused;

@@ -141,6 +141,27 @@ async fn what_many_files_say_may_be_the_same_or_stand_there_already() {
 }
 
 #[tokio::test]
+async fn what_was_stored_before_is_committed_and_pushed_with_the_rest() {
+    let repo = BareRepo::with(&[("a.yaml", "0")]);
+    let repository = open_file(&repo);
+    let tip = within(repository.fetch()).await.unwrap();
+    let texts = ["1", "2", "1"].map(|text| text.as_bytes().to_vec()).to_vec();
+    let blobs = within(repository.store(texts)).await.unwrap();
+    assert!(blobs.len() == 3 && blobs[0] == blobs[2] && blobs[0] != blobs[1]);
+    assert_eq!(within(repository.read(vec![blobs[1]])).await.unwrap(), [b"2"]);
+    let mut new = new_commit(tip, &[("c.yaml", Some("3"))]);
+    let stored = |path: &str, blob| FileWrite { path: path.parse().unwrap(), content: FileContent::Stored(blob) };
+    new.writes.extend([stored("a.yaml", blobs[0]), stored("d/b.yaml", blobs[1])]);
+    let made = within(repository.commit(new)).await.unwrap().unwrap();
+    within(repository.push(made)).await.unwrap();
+    let read = ["a.yaml", "c.yaml", "d/b.yaml"].map(|path| repo.read("main", path));
+    assert_eq!(read, ["1", "3", "2"].map(|text| Some(text.to_owned())));
+
+    let missing = NewCommit { writes: vec![stored("e", BlobId([7; 20]))], ..new_commit(Some(made), &[]) };
+    within(repository.commit(missing)).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn commits_may_follow_each_other_without_a_fetch() {
     let repo = BareRepo::with(&[("a.yaml", "0")]);
     let repository = open_file(&repo);

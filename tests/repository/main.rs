@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use git::BareRepo;
 use kubeferry::repository::{
-    BlobId, CommitId, Credentials, FileState, FileWrite, GitUrl, LocalUrls, NewCommit, PushError, Remote, Repository,
-    RepositoryError, RepositorySettings, parse_git_path,
+    BlobId, CommitId, Credentials, FileContent, FileState, FileWrite, GitUrl, LocalUrls, NewCommit, PushError, Remote,
+    Repository, RepositoryError, RepositorySettings, parse_git_path,
 };
 
 /// Fails instead of hanging.
@@ -92,7 +92,7 @@ fn new_commit(parent: Option<CommitId>, writes: &[(&str, Option<&str>)]) -> NewC
             .iter()
             .map(|(path, text)| FileWrite {
                 path: path.parse().unwrap(),
-                bytes: text.map(|text| text.as_bytes().to_vec()),
+                content: text.map_or(FileContent::Gone, |text| FileContent::Bytes(text.as_bytes().to_vec())),
             })
             .collect(),
         message: "Update web\n\nKubeferry-Instance: a/b c\n".to_owned(),

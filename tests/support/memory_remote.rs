@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, ready};
 use kubeferry::object::RepoPath;
 use kubeferry::object::digest::Digest;
 use kubeferry::repository::{
-    BlobId, CommitId, FileState, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit,
+    BlobId, CommitId, FileContent, FileState, LoggedCommit, NewCommit, PushError, Remote, RepositoryError, Visit,
 };
 
 /// The files of one commit.
@@ -33,6 +33,7 @@ struct State {
     /// Blobs that were read, for tests that count.
     read: usize,
     asked: usize,
+    stored: usize,
     /// Another repository, as the rules name it.
     source: String,
     /// Commits that are not given any more.
@@ -170,6 +171,11 @@ impl MemoryRemote {
         self.state().asked
     }
 
+    /// How many files were stored before the commit that has them.
+    pub fn stored(&self) -> usize {
+        self.state().stored
+    }
+
     /// How many blobs were read.
     pub fn blobs_read(&self) -> usize {
         self.state().read
@@ -256,14 +262,26 @@ impl Remote for MemoryRemote {
         ready(found.ok_or_else(|| RepositoryError::Git("no such blob".into()))).boxed()
     }
 
+    fn store(&self, contents: Vec<Vec<u8>>) -> BoxFuture<'static, Result<Vec<BlobId>, RepositoryError>> {
+        let mut state = self.state();
+        state.stored += contents.len();
+        let stored = contents.into_iter().map(|bytes| {
+            let blob = blob_id(&bytes);
+            state.blobs.insert(blob, bytes);
+            blob
+        });
+        ready(Ok(stored.collect())).boxed()
+    }
+
     fn commit(&self, commit: NewCommit) -> BoxFuture<'static, Result<Option<CommitId>, RepositoryError>> {
         let mut state = self.state();
         let before = state.tree(commit.parent);
         let mut tree = before.clone();
         for write in commit.writes {
-            match write.bytes {
-                Some(bytes) => drop(tree.insert(write.path, bytes)),
-                None => drop(tree.remove(&write.path)),
+            match write.content {
+                FileContent::Bytes(bytes) => drop(tree.insert(write.path, bytes)),
+                FileContent::Stored(blob) => drop(tree.insert(write.path, state.blobs[&blob].clone())),
+                FileContent::Gone => drop(tree.remove(&write.path)),
             }
         }
         if tree == before {

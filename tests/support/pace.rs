@@ -216,6 +216,11 @@ impl Remote for PacedRemote {
         self.pace.call(move || now(inner.read(blobs)))
     }
 
+    fn store(&self, contents: Vec<Vec<u8>>) -> BoxFuture<'static, Result<Vec<BlobId>, RepositoryError>> {
+        let inner = self.inner.clone();
+        self.pace.call(move || now(inner.store(contents)))
+    }
+
     fn commit(&self, commit: NewCommit) -> BoxFuture<'static, Result<Option<CommitId>, RepositoryError>> {
         let inner = self.inner.clone();
         self.pace.call(move || now(inner.commit(commit)))

@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::manifest::{self, Place};
 use crate::object::{ObjectId, RepoPath};
 use crate::report::{Change, RuleRef, Side, Verb};
-use crate::repository::{BlobId, FileWrite, NewCommit, Remote, RepositoryError};
+use crate::repository::{BlobId, FileContent, FileWrite, NewCommit, Remote, RepositoryError};
 
 use super::super::clock::Clock;
 use super::super::message;
@@ -17,6 +17,7 @@ use super::super::observe::Observed;
 use super::super::paging::Paging;
 use super::super::plan::{Action, Plan, RuleIndex};
 use super::super::told::Told;
+use super::drafts::Drafts;
 use super::fighting::Committed;
 use super::git_side::{Git, Sent};
 use super::removing::Removal;
@@ -33,7 +34,7 @@ pub(super) struct Composer {
     /// Being read.
     pub(super) reading: BTreeSet<ObjectId>,
     /// Files as the commit will have them.
-    pub(super) files: BTreeMap<RepoPath, Vec<u8>>,
+    pub(super) files: Drafts,
     /// Files as the commit before has them, as far as they were read.
     pub(super) read: BTreeMap<RepoPath, Vec<u8>>,
     /// Documents to remove once everything else is in its file.
@@ -48,13 +49,16 @@ pub(super) struct Composer {
     pub(super) gone: BTreeSet<RepoPath>,
     committed: Vec<Committed>,
     /// Set when the rules changed meanwhile: what is composed is thrown away and begun anew.
-    outdated: bool,
+    pub(super) outdated: bool,
+    /// Whether files that were stored are being read again.
+    pub(super) is_rereading: bool,
 }
 
 impl Composer {
     /// A file as it stands now.
     pub(super) fn current(&self, path: &RepoPath) -> Option<&Vec<u8>> {
-        self.files.get(path).or_else(|| self.read.get(path).filter(|_| !self.gone.contains(path)))
+        debug_assert!(self.files.stored(path).is_none(), "{path} is to be read again first");
+        self.files.bytes(path).or_else(|| self.read.get(path).filter(|_| !self.gone.contains(path)))
     }
 }
 
@@ -143,13 +147,28 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 Err(reason) => self.leave(&plan.id, Side::Git, Verb::Held, action.rule(), reason),
             }
         }
+        if let Some((paths, contents)) = composer.files.part() {
+            let stored = self.remote.store(contents);
+            self.run(Box::pin(async move { Done::Stored(paths, stored.await) }));
+        }
         self.git = Git::Composing(composer);
         self.continue_composing();
     }
 
-    /// Existing files beside the manifest that the actions change, and that were not read yet.
+    /// New files were stored. Those that could not be are stored with the commit, or fail it.
+    pub(super) fn stored(&mut self, paths: Vec<RepoPath>, blobs: Result<Vec<BlobId>, RepositoryError>) {
+        if let Git::Composing(composer) = &mut self.git {
+            composer.files.store(paths, blobs.unwrap_or_default());
+            self.continue_composing();
+        }
+    }
+
+    /// Files beside the manifest that the actions change, and that are not in memory.
     fn files_to_load(&self, composer: &Composer, plan: &Plan, observed: &Observed) -> Vec<(RepoPath, BlobId)> {
         let mut wanted: BTreeSet<&RepoPath> = BTreeSet::new();
+        let place = observed.manifest.as_ref().map(|(place, ..)| &place.path);
+        // What these change was read with the object, unless another one of the commit changed it first.
+        let mut changed: Vec<&RepoPath> = Vec::new();
         for action in &plan.actions {
             match action {
                 Action::Write { path, .. } => {
@@ -163,15 +182,22 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 }
                 Action::ListPatch { kustomization, .. } => drop(wanted.insert(kustomization)),
                 Action::Remove { .. } => {
-                    let place = observed.manifest.as_ref().map(|(place, ..)| &place.path);
                     wanted.extend(place.and_then(|path| self.index.listing_beside(path)));
                 }
+                Action::Edit { .. } => changed.extend(place),
+                Action::EditPatch { place, .. } => changed.push(&place.path),
+                Action::Set { path, .. } => changed.push(path),
                 _ => {}
             }
         }
-        let is_known = |path: &RepoPath| composer.read.contains_key(path) || composer.files.contains_key(path);
-        wanted.retain(|path| !is_known(path) && !composer.gone.contains(*path));
-        wanted.into_iter().filter_map(|path| Some((path.clone(), *self.blobs.get(path)?))).collect()
+        wanted.extend(changed.into_iter().filter(|path| composer.files.stored(path).is_some()));
+        let blob = |path: &RepoPath| match composer.files.stored(path) {
+            Some(stored) => Some(stored),
+            None if composer.read.contains_key(path) || composer.files.contains(path) => None,
+            None if composer.gone.contains(path) => None,
+            None => self.blobs.get(path).copied(),
+        };
+        wanted.into_iter().filter_map(|path| Some((path.clone(), blob(path)?))).collect()
     }
 
     fn load(&mut self, files: Vec<(RepoPath, BlobId)>, plan: Plan, observed: Observed) {
@@ -197,14 +223,20 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if let Git::Composing(composer) = &mut self.git
             && composer.reading.contains(&plan.id)
         {
-            composer.read.extend(files);
+            for (path, bytes) in files {
+                match composer.files.stored(&path) {
+                    Some(_) => composer.files.insert(path, bytes),
+                    None => drop(composer.read.insert(path, bytes)),
+                }
+            }
         }
         self.compose(plan, observed);
     }
 
     fn finish_composing(&mut self) {
         let is_open = |composer: &Composer| {
-            !composer.waiting.is_empty() || !composer.paging.is_empty() || !composer.reading.is_empty()
+            let is_read = composer.waiting.is_empty() && composer.paging.is_empty() && composer.reading.is_empty();
+            !is_read || composer.files.is_storing() || composer.is_rereading
         };
         if !matches!(&self.git, Git::Composing(composer) if !is_open(composer)) {
             return;
@@ -214,13 +246,17 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             let now = self.clock.now();
             return composer.ids.into_iter().for_each(|id| self.batch.add(id, now));
         }
+        if self.read_stored(&mut composer) {
+            self.git = Git::Composing(composer);
+            return;
+        }
         self.take_removals(&mut composer);
         // The message names them in an order that does not depend on which answer came first.
         composer.changes.sort_by(|(a, _), (b, _)| a.object.cmp(&b.object));
         let Composer { ids, files, changes, texts, gone, committed, written, by_person, .. } = *composer;
         let mut writes: Vec<FileWrite> =
-            files.into_iter().map(|(path, bytes)| FileWrite { path, bytes: Some(bytes) }).collect();
-        writes.extend(gone.into_iter().map(|path| FileWrite { path, bytes: None }));
+            files.into_contents().map(|(path, content)| FileWrite { path, content }).collect();
+        writes.extend(gone.into_iter().map(|path| FileWrite { path, content: FileContent::Gone }));
         if writes.is_empty() {
             return self.nothing_to_push();
         }

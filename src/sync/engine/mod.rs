@@ -8,6 +8,7 @@ mod around;
 mod cluster_side;
 mod compose;
 mod disputes;
+mod drafts;
 mod earlier;
 mod emptying;
 mod fencing;

@@ -86,7 +86,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     /// wanted, a folder where the file is wanted. One such path must not hold up a whole commit.
     pub(super) fn in_the_way(&self, composer: &Composer, path: &RepoPath) -> Option<RepoPath> {
         let is_file = |path: &RepoPath| {
-            self.blobs.contains_key(path) || self.unreadable.contains(path) || composer.files.contains_key(path)
+            self.blobs.contains_key(path) || self.unreadable.contains(path) || composer.files.contains(path)
         };
         if self.unreadable.contains(path) && !self.blobs.contains_key(path) {
             return Some(path.clone());
@@ -98,8 +98,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             folder = at.parent();
         }
-        let blobs = self.blobs.range::<RepoPath, _>(path..);
-        let written = composer.files.range::<RepoPath, _>(path..);
+        let blobs = self.blobs.range::<RepoPath, _>(path..).map(|(path, _)| path);
+        let written = composer.files.from(path);
         first_below(path, blobs).or_else(|| first_below(path, written)).cloned()
     }
 
@@ -123,8 +123,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 }
 
 /// The first file in a folder of this name. `from`: files in their order, from that name on.
-fn first_below<'f, T>(path: &RepoPath, from: impl Iterator<Item = (&'f RepoPath, T)>) -> Option<&'f RepoPath> {
-    let mut alike = from.map(|(other, _)| other).take_while(|other| other.as_str().starts_with(path.as_str()));
+fn first_below<'f>(path: &RepoPath, from: impl Iterator<Item = &'f RepoPath>) -> Option<&'f RepoPath> {
+    let mut alike = from.take_while(|other| other.as_str().starts_with(path.as_str()));
     alike.find(|other| *other != path && other.starts_with(path.as_str()))
 }
 

@@ -1,19 +1,20 @@
 //! Owns the removal of manifests in a commit: which removals go together, and what goes with a file. Must never remove a
 //! document that has become another object's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::Cluster;
 use crate::manifest::{self, Listing, Place};
-use crate::object::ObjectId;
+use crate::object::{ObjectId, RepoPath};
 use crate::report::{Change, Side, Verb};
-use crate::repository::Remote;
+use crate::repository::{BlobId, Remote, RepositoryError};
 
 use super::super::clock::Clock;
 use super::super::plan::RuleIndex;
 use super::super::told::Told;
-use super::Engine;
 use super::compose::{Composer, shown};
+use super::git_side::Git;
+use super::{Done, Engine};
 
 /// A document to remove.
 pub(super) struct Removal {
@@ -48,9 +49,38 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
     }
 
+    /// Whether files that removals change have to be read again first: they were stored since they changed.
+    pub(super) fn read_stored(&mut self, composer: &mut Composer) -> bool {
+        let touched = composer.removals.values().flatten().map(|removal| &removal.place.path);
+        let touched = touched.flat_map(|path| self.index.listing_beside(path).into_iter().chain([path]));
+        let stored: BTreeMap<RepoPath, BlobId> =
+            touched.filter_map(|path| Some((path.clone(), composer.files.stored(path)?))).collect();
+        if stored.is_empty() {
+            return false;
+        }
+        composer.is_rereading = true;
+        let (paths, blobs) = stored.into_iter().unzip();
+        let read = self.remote.read(blobs);
+        self.run(Box::pin(async move { Done::StoredRead(paths, read.await) }));
+        true
+    }
+
+    pub(super) fn stored_read(&mut self, paths: Vec<RepoPath>, files: Result<Vec<Vec<u8>>, RepositoryError>) {
+        let Git::Composing(composer) = &mut self.git else { return };
+        composer.is_rereading = false;
+        match files {
+            Ok(files) => paths.into_iter().zip(files).for_each(|(path, bytes)| composer.files.insert(path, bytes)),
+            Err(error) => {
+                tracing::warn!(%error, "cannot read again what a commit is to hold; it is made anew");
+                composer.outdated = true;
+            }
+        }
+        self.continue_composing();
+    }
+
     fn remove(&self, composer: &mut Composer, removal: &Removal, rule: RuleIndex) -> Result<(), String> {
         let Removal { id, place, bytes } = removal;
-        let bytes = composer.files.get(&place.path).unwrap_or(bytes).clone();
+        let bytes = composer.files.bytes(&place.path).unwrap_or(bytes).clone();
         // A place is only a number: what stands there must still be the object that goes.
         let there = manifest::read(&bytes, place).map_err(|refusal| refusal.to_string())?;
         if ObjectId::of(&there).is_none_or(|there| (there.group_kind(), there.name()) != (id.group_kind(), id.name())) {

@@ -7,8 +7,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::cluster::{Cluster, ClusterError, Listed, StateText};
-use crate::object::{GroupKind, ObjectId};
-use crate::repository::Remote;
+use crate::object::{GroupKind, ObjectId, RepoPath};
+use crate::repository::{BlobId, Remote, RepositoryError};
 
 use super::super::act::Acted;
 use super::super::clock::{Clock, Instant};
@@ -22,6 +22,8 @@ pub(super) enum Done {
     LookedInto(judging::Doomed, Result<Option<String>, ClusterError>),
     Previewed(Box<Preview>),
     Loaded(Box<compose::Loaded>),
+    Stored(Vec<RepoPath>, Result<Vec<BlobId>, RepositoryError>),
+    StoredRead(Vec<RepoPath>, Result<Vec<Vec<u8>>, RepositoryError>),
     Paged(paging::For, GroupKind, Result<Listed, ClusterError>),
     StateRead(Result<Box<recalling::StateRead>, ClusterError>),
     Remembered(Result<(Option<StateText>, bool), ClusterError>),
@@ -75,6 +77,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             Done::Loaded(loaded) => {
                 self.loaded(*loaded);
             }
+            Done::Stored(paths, blobs) => self.stored(paths, blobs),
+            Done::StoredRead(paths, files) => self.stored_read(paths, files),
             Done::Paged(purpose, kind, listed) => self.paged(purpose, &kind, listed),
             Done::StateRead(read) => self.state_read(read),
             Done::Remembered(written) => self.remembered(written),
