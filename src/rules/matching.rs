@@ -6,6 +6,7 @@ use crate::object::{GroupKind, Kind, ObjectId};
 
 use super::choices::Direction;
 use super::glob::Glob;
+use super::problem::Mark;
 use super::rule::{Labels, Rule, Rules};
 
 /// An object as rules see it.
@@ -72,6 +73,12 @@ impl Rules {
         self.matching(candidate).find(|rule| rule.decides_existence())
     }
 
+    /// Everything beside the rules that says what is done, not when. Only compared, never read.
+    pub fn planning_text(&self) -> String {
+        let Self { branch, git_path, delete_delay, limits, .. } = self;
+        format!("{branch:?} {git_path:?} {delete_delay:?} {limits:?}")
+    }
+
     /// Whether any rule is about this kind.
     pub fn selects_kind(&self, kind: &Kind) -> bool {
         self.rules.iter().any(|rule| rule.selects_kind(kind))
@@ -124,6 +131,11 @@ impl Rule {
         let Self { sync_to, suspend, fields, format, selection, .. } = self;
         let fields: Vec<String> = fields.iter().map(|field| field.filter.to_string()).collect();
         format!("{sync_to:?} {suspend} {format:?} {fields:?} {selection:?}\n")
+    }
+
+    /// Everything that the rule says, wherever it stands. Another text means another rule; only compared, never read.
+    pub fn text(&self) -> String {
+        format!("{:?}", Self { index: 0, mark: Mark::default(), ..self.clone() })
     }
 
     fn is_in_namespace(&self, id: &ObjectId) -> bool {

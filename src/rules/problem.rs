@@ -115,7 +115,7 @@ impl Fault {
 }
 
 /// A place in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     /// Line, from 1.
     pub line: usize,

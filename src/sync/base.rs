@@ -11,6 +11,7 @@ use crate::object::{ObjectId, RepoPath};
 use crate::repository::{BlobId, CommitId};
 
 use super::plan::RuleIndex;
+use super::reload::Reload;
 
 /// The state in which both sides of one object last agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,10 +179,16 @@ impl Bases {
         }
     }
 
-    /// Rule positions mean something else after a reload: the objects stay agreed, no rule decided them.
-    pub fn renumber(&mut self) {
+    /// Rule positions mean something else after a reload: the objects stay agreed, and are decided by the rule that has the
+    /// position now, if any is known.
+    pub fn renumber(&mut self, reload: &Reload) {
         self.sizes.clear();
-        self.agreed.values_mut().for_each(|base| base.existence = None);
+        for (id, base) in &mut self.agreed {
+            base.existence = base.existence.and_then(|rule| reload.index(id.group_kind(), rule));
+            if let Some(rule) = base.existence {
+                *self.sizes.entry(rule).or_default() += 1;
+            }
+        }
         self.revision += 1;
     }
 }

@@ -165,6 +165,12 @@ impl Fights {
         rates.filter(|((towards, _), rate)| *towards == side && rate.is_held(now)).count()
     }
 
+    /// Every object of which something is held.
+    pub fn all_held(&self, now: Instant) -> impl Iterator<Item = &ObjectId> {
+        let held = self.objects.iter().filter(move |(_, rates)| rates.values().any(|rate| rate.is_held(now)));
+        held.map(|(id, _)| id)
+    }
+
     /// Forgets what is counted against an object. Returns whether anything of it was held.
     pub fn release(&mut self, id: &ObjectId, now: Instant) -> bool {
         let was_held = !self.held(id, now).is_empty();

@@ -37,6 +37,7 @@ pub mod planner;
 pub mod queue;
 pub mod recreate;
 mod relevance;
+pub mod reload;
 pub mod removed;
 mod settled;
 pub mod spots;

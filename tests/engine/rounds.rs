@@ -184,6 +184,42 @@ fn new_rules_plan_everything_anew() {
 }
 
 #[test]
+fn new_rules_plan_only_what_they_are_about_and_what_is_not_in_sync() {
+    const TWO: &str = "\
+- {name: a, apiGroups: [''], resources: [configmaps], syncTo: kubernetes, limits: {deletes: 20%}}
+- {name: b, apiGroups: [apps], resources: [deployments], syncTo: kubernetes}";
+    let mut world = World::new(TWO);
+    world.push(&[("web.yaml", Some(DEPLOYMENT)), ("a.yaml", Some(&manifest("a", "1"))), ("b.yaml", Some("nothing"))]);
+    let names: Vec<String> = (0..20).map(|number| format!("n{number}")).collect();
+    let texts: Vec<_> = names.iter().map(|name| (format!("{name}.yaml"), manifest(name, "1"))).collect();
+    world.push(&texts.iter().map(|(path, text)| (path.as_str(), Some(text.as_str()))).collect::<Vec<_>>());
+    world.pass(20);
+    world.cluster.take_lists();
+    let calls = world.cluster.calls();
+    world.reload(&format!("{TWO}\nbatchWindow: 20s"));
+    world.pass(10);
+    assert_eq!((world.cluster.calls(), world.cluster.take_lists()), (calls, vec![]), "the same rules in another file");
+    world.reload(&TWO.replace("syncTo: kubernetes}", "syncTo: kubernetes, wait: true}"));
+    world.pass(10);
+    assert_eq!(world.cluster.take_lists(), [GroupKind::new("apps", "Deployment")]);
+    assert_eq!(world.cluster.calls(), calls, "the list says it all");
+
+    // Deletes of the rule that stands elsewhere now are still measured by its objects.
+    world.reload(&format!("- {{name: c, resources: [secrets], syncTo: observe}}\n{TWO}"));
+    let gone: Vec<_> = texts.iter().take(6).map(|(path, _)| (path.as_str(), None)).collect();
+    world.push(&gone[..3]);
+    assert!(world.cluster.object(&config_map_id("shop", "n2")).is_none(), "three of 21 are fewer than 20%");
+    world.push(&gone[3..]);
+    assert!(world.cluster.object(&config_map_id("shop", "n5")).is_some(), "six are more");
+    world.assert_said(&config_map_id("shop", "n5"), "within the hour");
+
+    // What is said of an object that is not in sync is said again, of whichever kind it is.
+    world.reload(&format!("{TWO}\n- {{name: c, resources: [secrets], syncTo: observe}}"));
+    world.pass(10);
+    world.assert_said(&config_map_id("shop", "n5"), "within the hour");
+}
+
+#[test]
 fn a_commit_that_comes_while_a_kind_is_listed_anew_is_applied() {
     let mut world = World::at_pace(TO_CLUSTER, Pace::random(7, 2));
     world.push(&[("a.yaml", Some(&manifest("a", "1")))]);
@@ -195,7 +231,8 @@ fn a_commit_that_comes_while_a_kind_is_listed_anew_is_applied() {
         for _ in 0..round % 9 {
             world.step();
         }
-        world.reload(TO_CLUSTER);
+        let wait = if round % 2 == 0 { "kubernetes, wait: true" } else { "kubernetes" };
+        world.reload(&TO_CLUSTER.replace("kubernetes", wait));
         world.settle();
         assert_eq!(world.live(&config_map_id("shop", "a"), "/data/a"), format!("v{round}"));
     }

@@ -55,6 +55,7 @@ struct State {
     unlistable: BTreeSet<GroupKind>,
     writes: Vec<Write>,
     calls: usize,
+    lists: Vec<GroupKind>,
     /// The state ConfigMap, and whether its changes are told.
     kept: Option<StateText>,
     follows: bool,
@@ -286,6 +287,11 @@ impl MemoryCluster {
     /// How many calls were made, watches aside.
     pub fn calls(&self) -> usize {
         self.state().calls
+    }
+
+    /// The kinds whose watches began with a list since this was asked.
+    pub fn take_lists(&self) -> Vec<GroupKind> {
+        std::mem::take(&mut self.state().lists)
     }
 
     /// The state that the engine keeps.
@@ -530,6 +536,7 @@ impl State {
         if self.unlistable.contains(kind) {
             return self.events.push_back(ClusterEvent::Unwatched(kind.clone(), "forbidden".into()));
         }
+        self.lists.push(kind.clone());
         self.events.push_back(ClusterEvent::Listing(kind.clone()));
         let of_kind = self.objects.iter().filter(|(id, _)| id.group_kind() == kind);
         let seen: Vec<ClusterEvent> = of_kind.map(|(_, live)| ClusterEvent::Seen(Box::new(live.clone()))).collect();

@@ -27,6 +27,7 @@ mod readers;
 mod reading;
 mod recalling;
 mod refusing;
+mod reloading;
 mod remembering;
 mod removing;
 mod standing;
@@ -74,7 +75,6 @@ pub use progress::{KindProgress, Progress};
 pub(super) use reading::gather_index;
 pub use standing::Standings;
 
-use cluster_side::is_container;
 use tasks::{Done, has_threads};
 
 /// How many objects are read or written at the same time: enough that the API server always has as many requests as it
@@ -326,32 +326,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
     }
 
-    /// Rules that replace the ones in force. Everything is read and planned anew; what agreed stays agreed.
-    pub fn set_rules(&mut self, rules: Arc<Rules>) {
-        let before = std::mem::replace(&mut self.rules, rules);
-        self.doubt_pasts(&before);
-        self.set_patch_paths();
-        self.outdate_composing();
-        self.bases.renumber();
-        self.list_newcomers();
-        self.fights.clear();
-        self.withheld.clear();
-        self.standings.clear();
-        self.reread();
-    }
-
-    /// Whether we may write from now on. Taking over begins with a fresh read of both sides.
-    pub fn set_active(&mut self, active: bool) {
-        if active && !self.active {
-            self.recall();
-            let deferred = std::mem::take(&mut self.deferred);
-            deferred.into_iter().for_each(|id| self.queue.push(id));
-            self.reread();
-        }
-        self.active = active;
-        self.fenced = None;
-    }
-
     /// Asks the remote at the next step, whatever the interval says.
     pub fn poke(&mut self) {
         self.next_fetch = self.clock.now();
@@ -381,19 +355,6 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             && self.flights.is_empty()
             && self.order.is_empty()
             && self.paging.is_empty()
-    }
-
-    /// Lists every kind anew: each object is compared as the list shows it.
-    fn reread(&mut self) {
-        self.doomed.clear();
-        (self.is_surveyed, self.surveyed_since) = (false, self.clock.now());
-        self.cluster.watch(Vec::new());
-        // Namespaces and definitions stay watched throughout: there is no list to wait for.
-        self.live.expect_again(|kind| !is_container(kind));
-        self.watch();
-        let containers = self.live.ids().filter(|id| is_container(id.group_kind()));
-        let known: BTreeSet<ObjectId> = containers.chain(self.index.objects()).cloned().collect();
-        known.into_iter().for_each(|id| self.queue.push(id));
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -88,7 +88,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         }
         let text = own_text(&bytes, place);
         match manifest::remove(&bytes, place).map_err(|refusal| refusal.to_string())? {
-            Some(rest) => drop(composer.files.insert(place.path.clone(), rest)),
+            Some(rest) => composer.files.insert(place.path.clone(), rest),
             None => {
                 if let Some(by) = self.index.listing_beside(&place.path)
                     && let Some(bytes) = composer.current(by)
