@@ -61,6 +61,11 @@ pub(super) fn tidy(git: &git2::Repository) -> io::Result<()> {
     loose.iter().try_for_each(fs::remove_file)
 }
 
+/// Whether a pack can be merged later, by its index.
+pub(super) fn check_index(index: &Path) -> io::Result<()> {
+    Pack::read(index.to_owned()).map(drop)
+}
+
 /// Returns the new pack's name, which is a hash of what is in it.
 fn write(git: &git2::Repository, ids: &[Oid], dir: &Path) -> Result<String, git2::Error> {
     let mut builder = git.packbuilder()?;

@@ -3,7 +3,9 @@
 //! looks for similar objects before it copies them, which takes longer than all the rest.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
+use std::{fs, io};
 
 use git2::{ErrorCode, Oid, Sort, Tree};
 
@@ -11,7 +13,7 @@ use super::conversation::Conversation;
 use super::fetch::{Branch, TIP, commit_id};
 use super::push::{Standing, parent_of};
 use super::tree::oid;
-use super::{CommitId, PushError, failure, pack};
+use super::{CommitId, PushError, failure, housekeeping, pack};
 
 /// Up to so many objects are written one by one, more go into one pack. As `git` itself does it (`unpackLimit`), because
 /// a pack for each small push would make every later look-up slower.
@@ -81,6 +83,9 @@ fn send(
 pub(super) fn fetch(git: &git2::Repository, path: &Path, tip: Oid) -> Result<(), git2::Error> {
     let remote = git2::Repository::open(path)?;
     let objects = remote.commondir().join("objects");
+    if git.find_reference(TIP).is_err() && link_packs(&objects, git).is_ok() {
+        git.odb()?.refresh()?;
+    }
     let objects = objects.to_str().ok_or_else(|| git2::Error::from_str("the path is no text"))?;
     // Opened once more, so that nothing else of ours depends on objects that are only there.
     let both = git2::Repository::open_bare(git.path())?;
@@ -102,6 +107,24 @@ pub(super) fn fetch(git: &git2::Repository, path: &Path, tip: Oid) -> Result<(),
         new.extend(of_commit.into_iter().filter(|id| seen.insert(*id) && !here.exists(*id)));
     }
     copy(&both, git, new)
+}
+
+/// Takes over whole packs as they are, as `git clone --local` does it. A pack never changes, and goes here when it is removed
+/// there. What of them could not be linked is copied object by object.
+fn link_packs(objects: &Path, git: &git2::Repository) -> io::Result<()> {
+    let ours = git.path().join("objects/pack");
+    for entry in fs::read_dir(objects.join("pack"))? {
+        let index = entry?.path();
+        let (Some(name), Some("idx")) = (index.file_name(), index.extension().and_then(OsStr::to_str)) else {
+            continue;
+        };
+        housekeeping::check_index(&index)?;
+        // The index last: without it nobody looks for the pack.
+        let pack = index.with_extension("pack");
+        fs::hard_link(&pack, ours.join(name).with_extension("pack"))?;
+        fs::hard_link(&index, ours.join(name))?;
+    }
+    Ok(())
 }
 
 /// Copies objects: what others name comes before them.

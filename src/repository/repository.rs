@@ -189,12 +189,12 @@ impl Repository {
     fn local<T, F>(&self, step: F) -> BoxFuture<'static, Result<T, RepositoryError>>
     where
         T: Send + 'static,
-        F: FnOnce(&git2::Repository, &Inner) -> Result<T, RepositoryError> + Send + 'static,
+        F: FnOnce(&mut git2::Repository, &Inner) -> Result<T, RepositoryError> + Send + 'static,
     {
         let inner = self.inner.clone();
         async move {
-            let objects = inner.objects.clone().lock_owned().await;
-            blocking(move || step(&objects, &inner)).await
+            let mut objects = inner.objects.clone().lock_owned().await;
+            blocking(move || step(&mut objects, &inner)).await
         }
         .boxed()
     }
@@ -206,6 +206,14 @@ impl Inner {
         self.branch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// libgit2 keeps what others are made from in a pack, up to 16 MiB for each, as long as any handle has it open. After
+    /// everything was read once nothing asks for that again.
+    fn forget_unpacked(&self, objects: &mut git2::Repository) {
+        if let Ok(mut network) = self.network.try_lock() {
+            reopen(&mut network, objects);
+        }
+    }
+
     /// Nothing that a fetch depends on, so trouble with it is only told. Another time if the objects are in use.
     fn tidy(&self, network: &mut git2::Repository) {
         if !housekeeping::is_due(network) {
@@ -214,15 +222,20 @@ impl Inner {
         let Ok(mut objects) = self.objects.try_lock() else { return };
         let tidied = housekeeping::tidy(network);
         // Also after trouble: handles do not notice that files have gone.
-        let path = network.path().to_owned();
-        let opened = (git2::Repository::open_bare(&path), git2::Repository::open_bare(&path));
-        if let (Ok(for_network), Ok(for_objects)) = opened {
-            *network = for_network;
-            *objects = for_objects;
-        }
+        reopen(network, &mut objects);
         if let Err(error) = tidied {
             tracing::warn!(%error, "cannot tidy up the private clone; it grows");
         }
+    }
+}
+
+/// Opens both handles anew. Neither opens a pack before it is asked for an object.
+fn reopen(network: &mut git2::Repository, objects: &mut git2::Repository) {
+    let path = network.path().to_owned();
+    let opened = (git2::Repository::open_bare(&path), git2::Repository::open_bare(&path));
+    if let (Ok(for_network), Ok(for_objects)) = opened {
+        *network = for_network;
+        *objects = for_objects;
     }
 }
 
@@ -267,7 +280,11 @@ impl Remote for Repository {
     ) -> BoxFuture<'static, Result<(), RepositoryError>> {
         self.local(move |git, inner| {
             let blobs = Blobs { git, most_bytes: inner.settings.file_bytes, read: &inner.blobs_read };
-            tree::changes(&blobs, inner.settings.folder.as_ref(), from, to, &mut visit)
+            let visited = tree::changes(&blobs, inner.settings.folder.as_ref(), from, to, &mut visit);
+            if from.is_none() {
+                inner.forget_unpacked(git);
+            }
+            visited
         })
     }
 

@@ -1,6 +1,8 @@
 //! What is visited and read between two commits.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 use git2::FileMode;
 use proptest::prelude::*;
@@ -40,6 +42,35 @@ async fn a_thousand_changed_files_are_all_visited_in_order() {
     let second = within(repository.fetch()).await.unwrap();
     let expected: Vec<_> = names.iter().map(|name| format!("{name}=2")).collect();
     assert_eq!(texts(&repository, first, second).await, expected);
+}
+
+#[tokio::test]
+async fn what_a_repository_on_this_machine_has_packed_stays_here_when_it_packs_anew() {
+    // From one file system to another no file can be linked.
+    for directory in ["/dev/shm", env!("CARGO_TARGET_TMPDIR")].map(Path::new).into_iter().filter(|path| path.is_dir()) {
+        let names: Vec<_> = (0..300).map(|n| format!("apps/{n:03}.yaml")).collect();
+        let repo = BareRepo::with(&names.iter().map(|name| (name.as_str(), name.as_str())).collect::<Vec<_>>());
+        let git = |arguments: &[&str]| {
+            let done = Command::new("git").arg("-C").arg(repo.path()).args(arguments).status().unwrap();
+            assert!(done.success(), "git {arguments:?}");
+        };
+        git(&["repack", "-adq"]);
+        repo.write("one that is in no pack", &[("loose.yaml", "loose")]);
+        let repository = open(RepositorySettings { directory: directory.into(), ..settings(&repo.url()) });
+        let first = within(repository.fetch()).await.unwrap();
+        repo.replace("main", "another history", &[("a.yaml", "1")]);
+        git(&["reflog", "expire", "--expire=now", "--all"]);
+        git(&["gc", "--prune=now", "--quiet"]);
+
+        let mut expected: Vec<_> = names.iter().map(|name| format!("{name}={name}")).collect();
+        expected.push("loose.yaml=loose".to_owned());
+        assert_eq!(texts(&repository, None, first).await, expected);
+        let second = within(repository.fetch()).await.unwrap();
+        assert_eq!(texts(&repository, None, second).await, ["a.yaml=1"]);
+        let made = commit(&repository, second, &[("a.yaml", Some("2"))]).await.unwrap();
+        within(repository.push(made)).await.unwrap();
+        assert_eq!(repo.read("main", "a.yaml").as_deref(), Some("2"));
+    }
 }
 
 #[tokio::test]
