@@ -61,9 +61,9 @@ pub(super) fn tidy(git: &git2::Repository) -> io::Result<()> {
     loose.iter().try_for_each(fs::remove_file)
 }
 
-/// Whether a pack can be merged later, by its index.
-pub(super) fn check_index(index: &Path) -> io::Result<()> {
-    Pack::read(index.to_owned()).map(drop)
+/// The objects of a pack, sorted, by its index.
+pub(super) fn ids_in(index: &Path) -> io::Result<Vec<Oid>> {
+    Pack::read(index.to_owned())?.ids()
 }
 
 /// Returns the new pack's name, which is a hash of what is in it.

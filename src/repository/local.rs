@@ -3,17 +3,16 @@
 //! looks for similar objects before it copies them, which takes longer than all the rest.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::path::Path;
-use std::{fs, io};
 
 use git2::{ErrorCode, Oid, Sort, Tree};
 
 use super::conversation::Conversation;
 use super::fetch::{Branch, TIP, commit_id};
+use super::links::{self, Pack};
 use super::push::{Standing, parent_of};
 use super::tree::oid;
-use super::{CommitId, PushError, failure, housekeeping, pack};
+use super::{CommitId, PushError, failure, pack};
 
 /// Up to so many objects are written one by one, more go into one pack. As `git` itself does it (`unpackLimit`), because
 /// a pack for each small push would make every later look-up slower.
@@ -79,23 +78,22 @@ fn send(
     copy(git, remote, new)
 }
 
-/// Copies a commit and all that it is made from out of the repository at `path`, as far as it is not here.
+/// Copies a commit and all that it is made from out of the repository at `path`, as far as it is not here. What is here by
+/// then is whole: no commit comes before what belongs to it.
 pub(super) fn fetch(git: &git2::Repository, path: &Path, tip: Oid) -> Result<(), git2::Error> {
     let remote = git2::Repository::open(path)?;
     let objects = remote.commondir().join("objects");
-    if git.find_reference(TIP).is_err() && link_packs(&objects, git).is_ok() {
-        git.odb()?.refresh()?;
-    }
-    let objects = objects.to_str().ok_or_else(|| git2::Error::from_str("the path is no text"))?;
+    let alternate = objects.to_str().ok_or_else(|| git2::Error::from_str("the path is no text"))?;
     // Opened once more, so that nothing else of ours depends on objects that are only there.
     let both = git2::Repository::open_bare(git.path())?;
-    both.odb()?.add_disk_alternate(objects)?;
+    both.odb()?.add_disk_alternate(alternate)?;
     let here = git.odb()?;
     let (mut new, mut seen) = (Vec::new(), HashSet::new());
     let mut walk = both.revwalk()?;
     walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
     walk.push(tip)?;
-    if let Ok(known) = git.refname_to_id(TIP) {
+    let known = git.refname_to_id(TIP).ok();
+    if let Some(known) = known {
         walk.hide(known)?;
     }
     for id in walk {
@@ -106,25 +104,24 @@ pub(super) fn fetch(git: &git2::Repository, path: &Path, tip: Oid) -> Result<(),
         of_commit.push(commit.id());
         new.extend(of_commit.into_iter().filter(|id| seen.insert(*id) && !here.exists(*id)));
     }
-    copy(&both, git, new)
-}
-
-/// Takes over whole packs as they are, as `git clone --local` does it. A pack never changes, and goes here when it is removed
-/// there. What of them could not be linked is copied object by object.
-fn link_packs(objects: &Path, git: &git2::Repository) -> io::Result<()> {
-    let ours = git.path().join("objects/pack");
-    for entry in fs::read_dir(objects.join("pack"))? {
-        let index = entry?.path();
-        let (Some(name), Some("idx")) = (index.file_name(), index.extension().and_then(OsStr::to_str)) else {
-            continue;
-        };
-        housekeeping::check_index(&index)?;
-        // The index last: without it nobody looks for the pack.
-        let pack = index.with_extension("pack");
-        fs::hard_link(&pack, ours.join(name).with_extension("pack"))?;
-        fs::hard_link(&index, ours.join(name))?;
+    if known.is_some() {
+        return copy(&both, git, new);
     }
-    Ok(())
+    // The tip comes last, alone or with its pack: without it nothing of this counts as fetched.
+    let (last, packs): (Vec<Pack>, Vec<Pack>) =
+        links::packs(&objects, &seen).unwrap_or_default().into_iter().partition(|pack| pack.has(tip));
+    for pack in packs.iter().filter(|pack| pack.link(git).is_ok()) {
+        for id in &pack.ids {
+            seen.remove(id);
+        }
+    }
+    new.retain(|id| seen.contains(id));
+    let (of_last, others) = new.into_iter().partition(|id| last.iter().any(|pack| pack.has(*id)));
+    copy(&both, git, others)?;
+    match last.iter().all(|pack| pack.link(git).is_ok()) {
+        true => Ok(()),
+        false => copy(&both, git, of_last),
+    }
 }
 
 /// Copies objects: what others name comes before them.

@@ -12,6 +12,7 @@ mod history;
 mod housekeeping;
 mod known_hosts;
 pub mod libgit2;
+mod links;
 mod local;
 mod pack;
 mod push;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use git2::FileMode;
 use proptest::prelude::*;
@@ -71,6 +71,26 @@ async fn what_a_repository_on_this_machine_has_packed_stays_here_when_it_packs_a
         within(repository.push(made)).await.unwrap();
         assert_eq!(repo.read("main", "a.yaml").as_deref(), Some("2"));
     }
+}
+
+#[tokio::test]
+async fn what_another_branch_has_packed_is_not_taken_for_what_came_with_ours() {
+    let repo = BareRepo::with(&[("a.yaml", "1")]);
+    let main = repo.tip("main").unwrap();
+    repo.set_branch("feature", main);
+    let between = repo.commit("feature", "in no pack", &[("b.yaml", Some(b"2"))]);
+    let feature = repo.commit("feature", "in a pack", &[("c.yaml", Some(b"3"))]);
+    let script = format!(
+        "cd {} && git rev-list --objects {between}..{feature} | git pack-objects -q objects/pack/pack && git prune-packed",
+        repo.path().display()
+    );
+    assert!(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).status().unwrap().success());
+    let repository = open(RepositorySettings { branch: Some("main".into()), ..settings(&repo.url()) });
+    assert_eq!(within(repository.fetch()).await.unwrap(), Some(main));
+
+    repo.set_branch("main", feature);
+    assert_eq!(within(repository.fetch()).await.unwrap(), Some(feature));
+    assert_eq!(texts(&repository, Some(main), Some(feature)).await, ["b.yaml=2", "c.yaml=3"]);
 }
 
 #[tokio::test]
