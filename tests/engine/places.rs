@@ -234,3 +234,25 @@ fn a_new_manifest_is_json_where_its_path_says_so() {
     world.assert_in_sync();
     assert_eq!(world.git.commits(), 2);
 }
+
+#[test]
+fn a_manifest_that_cannot_come_back_where_it_was_joins_the_others_of_its_file() {
+    let mut world = World::new("- {resources: [configmaps], syncTo: git, path: '{{ .Namespace }}.yaml'}");
+    let others = format!("{}---\n{}", manifest("b", "1"), manifest("c", "1"));
+    for name in ["a", "b", "c"] {
+        world.cluster.update(&config_map("shop", name, &json!({"a": "1"})), "kubectl-create");
+    }
+    world.push(&[("a.yaml", Some(&manifest("a", "1"))), ("shop.yaml", Some(&others))]);
+    world.pass(5);
+    world.cluster.remove(&config_map_id("shop", "a"));
+    world.pass(30);
+    assert_eq!(world.git.file("a.yaml"), None);
+
+    let listed = "resources:\n- shop.yaml\npatches:\n- path: a.yaml\n";
+    world.push(&[("kustomization.yaml", Some(listed))]);
+    world.cluster.update(&config_map("shop", "a", &json!({"a": "2"})), "kubectl-create");
+    world.pass(30);
+    let all = world.git.file("shop.yaml").unwrap();
+    assert!(all.starts_with(&others) && all.contains("name: a\n"), "{all}");
+    assert_eq!(world.git.file("a.yaml"), None);
+}

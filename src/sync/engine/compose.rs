@@ -55,16 +55,19 @@ pub(super) struct Composer {
 }
 
 impl Composer {
-    /// A file as it stands now.
-    pub(super) fn current(&self, path: &RepoPath) -> Option<&Vec<u8>> {
-        debug_assert!(self.files.stored(path).is_none(), "{path} is to be read again first");
-        self.files.bytes(path).or_else(|| self.read.get(path).filter(|_| !self.gone.contains(path)))
+    /// A file as it stands now; an error when it is to be read again first.
+    pub(super) fn current(&self, path: &RepoPath) -> Result<Option<&Vec<u8>>, String> {
+        if self.files.stored(path).is_some() {
+            return Err(format!("{path} was not read again; it is planned again"));
+        }
+        Ok(self.files.bytes(path).or_else(|| self.read.get(path).filter(|_| !self.gone.contains(path))))
     }
 }
 
 /// Existing files that were read for an object, which waits for them.
 pub(super) struct Loaded {
-    files: Result<Vec<(RepoPath, Vec<u8>)>, RepositoryError>,
+    files: Vec<(RepoPath, BlobId)>,
+    contents: Result<Vec<Vec<u8>>, RepositoryError>,
     plan: Plan,
     observed: Observed,
 }
@@ -147,7 +150,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 Err(reason) => self.leave(&plan.id, Side::Git, Verb::Held, action.rule(), reason),
             }
         }
-        if let Some((paths, contents)) = composer.files.part() {
+        if let Some((paths, contents)) = composer.files.take_part() {
             let stored = self.remote.store(contents);
             self.run(Box::pin(async move { Done::Stored(paths, stored.await) }));
         }
@@ -155,10 +158,10 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         self.continue_composing();
     }
 
-    /// New files were stored. Those that could not be are stored with the commit, or fail it.
+    /// Files of the commit were stored. Those that could not be are stored when it is made, or fail it.
     pub(super) fn stored(&mut self, paths: Vec<RepoPath>, blobs: Result<Vec<BlobId>, RepositoryError>) {
         if let Git::Composing(composer) = &mut self.git {
-            composer.files.store(paths, blobs.unwrap_or_default());
+            composer.files.note_stored(paths, blobs.unwrap_or_default());
             self.continue_composing();
         }
     }
@@ -172,7 +175,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         for action in &plan.actions {
             match action {
                 Action::Write { path, .. } => {
-                    let path = self.removed.recall(&plan.id, self.clock.now()).map_or(path, |(path, _)| path);
+                    let (path, _) = self.place_of_new(&plan.id, path);
                     wanted.insert(path);
                     wanted.extend(self.index.listing_beside(path));
                 }
@@ -201,19 +204,18 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     fn load(&mut self, files: Vec<(RepoPath, BlobId)>, plan: Plan, observed: Observed) {
-        let (paths, blobs): (Vec<RepoPath>, Vec<BlobId>) = files.into_iter().unzip();
-        let read = self.remote.read(blobs);
+        let read = self.remote.read(files.iter().map(|(_, blob)| *blob).collect());
         self.run(Box::pin(async move {
-            let files = read.await.map(|all| paths.into_iter().zip(all).collect());
-            Done::Loaded(Box::new(Loaded { files, plan, observed }))
+            let contents = read.await;
+            Done::Loaded(Box::new(Loaded { files, contents, plan, observed }))
         }));
     }
 
     /// Existing files were read for an object: it goes on.
     pub(super) fn loaded(&mut self, loaded: Loaded) {
-        let Loaded { files, plan, observed } = loaded;
-        let files = match files {
-            Ok(files) => files,
+        let Loaded { files, contents, plan, observed } = loaded;
+        let contents = match contents {
+            Ok(contents) => contents,
             Err(error) => {
                 self.leave(&plan.id, Side::Git, Verb::Failed, None, error.to_string());
                 self.queue.push_at(plan.id.clone(), self.clock.now() + self.rules.interval);
@@ -223,9 +225,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if let Git::Composing(composer) = &mut self.git
             && composer.reading.contains(&plan.id)
         {
-            for (path, bytes) in files {
+            for ((path, blob), bytes) in files.into_iter().zip(contents) {
                 match composer.files.stored(&path) {
-                    Some(_) => composer.files.insert(path, bytes),
+                    Some(stored) if stored == blob => composer.files.insert(path, bytes),
+                    // Somebody else changed it since it was asked for: it is asked for again.
+                    Some(_) => {}
+                    None if composer.files.contains(&path) => {}
                     None => drop(composer.read.insert(path, bytes)),
                 }
             }

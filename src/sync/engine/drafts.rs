@@ -58,7 +58,7 @@ impl Drafts {
     }
 
     /// Every path from this one on.
-    pub(super) fn from(&self, path: &RepoPath) -> impl Iterator<Item = &RepoPath> {
+    pub(super) fn paths_from(&self, path: &RepoPath) -> impl Iterator<Item = &RepoPath> {
         self.files.range::<RepoPath, _>(path..).map(|(path, _)| path)
     }
 
@@ -79,8 +79,8 @@ impl Drafts {
         }
     }
 
-    /// Files to be stored now; how that ends goes to [`Drafts::store`].
-    pub(super) fn part(&mut self) -> Option<Part> {
+    /// Files to be stored now; how that ends goes to [`Drafts::note_stored`].
+    pub(super) fn take_part(&mut self) -> Option<Part> {
         if self.is_storing || self.small_bytes < PART {
             return None;
         }
@@ -100,7 +100,7 @@ impl Drafts {
     }
 
     /// Files of a part were stored as these blobs; none, where that failed. One that changed meanwhile stays in memory.
-    pub(super) fn store(&mut self, paths: Vec<RepoPath>, blobs: Vec<BlobId>) {
+    pub(super) fn note_stored(&mut self, paths: Vec<RepoPath>, blobs: Vec<BlobId>) {
         self.is_storing = false;
         for (path, blob) in paths.into_iter().zip(blobs) {
             if let Some(draft) = self.files.get_mut(&path)
@@ -137,29 +137,29 @@ mod tests {
         let mut drafts = Drafts::default();
         let small = |digit: u8| vec![digit; SMALL];
         drafts.insert(path(1_000), vec![b'x'; 2 * PART]);
-        assert!(drafts.part().is_none(), "it is too large to be read again and again");
+        assert!(drafts.take_part().is_none(), "it is too large to be read again and again");
         for number in 1..PART / SMALL {
             drafts.insert(path(number), small(0));
             drafts.insert(path(number), small(1));
         }
-        assert!(drafts.part().is_none(), "a file counts once");
+        assert!(drafts.take_part().is_none(), "a file counts once");
         drafts.insert(path(0), small(0));
         drafts.remove(&path(0));
-        assert!(drafts.part().is_none(), "what is gone does not count");
+        assert!(drafts.take_part().is_none(), "what is gone does not count");
         drafts.insert(path(0), small(0));
-        assert_eq!(drafts.part().map(|(paths, _)| paths.len()), Some(PART / SMALL));
+        assert_eq!(drafts.take_part().map(|(paths, _)| paths.len()), Some(PART / SMALL));
     }
 
     #[test]
     fn what_changed_while_it_was_stored_stays() {
         let mut drafts = Drafts::default();
         (0..PART / SMALL).for_each(|number| drafts.insert(path(number), vec![0; SMALL]));
-        let (paths, contents) = drafts.part().unwrap();
+        let (paths, contents) = drafts.take_part().unwrap();
         assert_eq!((paths.len(), contents.len(), drafts.is_storing()), (PART / SMALL, PART / SMALL, true));
         drafts.insert(path(1), b"changed".to_vec());
         drafts.remove(&path(2));
-        drafts.store(paths, (0..PART / SMALL).map(|number| BlobId([number as u8; 20])).collect());
-        assert!(!drafts.is_storing() && drafts.part().is_none());
+        drafts.note_stored(paths, (0..PART / SMALL).map(|number| BlobId([number as u8; 20])).collect());
+        assert!(!drafts.is_storing() && drafts.take_part().is_none());
         let of_first = [0, 1, 2, 3].map(|number| (drafts.stored(&path(number)), drafts.bytes(&path(number)).cloned()));
         let [first, changed, gone, last] = of_first;
         assert!(first.0.is_some() && first.1.is_none() && last.0.is_some());
@@ -173,8 +173,8 @@ mod tests {
     fn what_could_not_be_stored_stays() {
         let mut drafts = Drafts::default();
         (0..PART / SMALL).for_each(|number| drafts.insert(path(number), vec![0; SMALL]));
-        let (paths, _) = drafts.part().unwrap();
-        drafts.store(paths, Vec::new());
+        let (paths, _) = drafts.take_part().unwrap();
+        drafts.note_stored(paths, Vec::new());
         assert!(drafts.into_contents().all(|(_, content)| matches!(content, FileContent::Bytes(_))));
     }
 }

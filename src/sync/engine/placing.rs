@@ -15,6 +15,14 @@ use super::compose::Composer;
 use super::reading::hides_something;
 
 impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
+    /// Where a new manifest goes, and what it was there: where it stood when it was removed a while ago, if it may stand there
+    /// now.
+    pub(super) fn place_of_new<'p>(&'p self, id: &ObjectId, path: &'p RepoPath) -> (&'p RepoPath, Option<&'p [u8]>) {
+        let recalled = self.removed.recall(id, self.clock.now());
+        let recalled = recalled.filter(|(path, _)| self.index.refuses(path, id).is_none());
+        recalled.map_or((path, None), |(path, text)| (path, Some(text)))
+    }
+
     /// The file that takes a new manifest, and its path.
     pub(super) fn new_text(
         &self,
@@ -25,12 +33,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         observed: &Observed,
     ) -> Result<(RepoPath, Vec<u8>), String> {
         let view = observed.schema.view_of(object);
-        let recalled = self.removed.recall(id, self.clock.now());
-        let recalled = recalled.filter(|(path, _)| self.index.refuses(path, id).is_none());
-        let (path, text) = match recalled {
-            Some((path, text)) => (path, self.revived(id, path, text, object, view)),
-            None => (path, None),
-        };
+        let (path, before) = self.place_of_new(id, path);
+        let text = before.and_then(|before| self.revived(id, path, before, object, view));
         let text = text.unwrap_or_else(|| manifest::render_for(path, object).into_bytes());
         Ok((path.clone(), self.with_document(composer, path, &text)?))
     }
@@ -40,7 +44,13 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         if let Some(other) = self.in_the_way(composer, path) {
             return Err(format!("{path} cannot be written: {other} is in the way; give the rule another `path`"));
         }
-        let Some(bytes) = composer.current(path) else { return Ok(text.to_vec()) };
+        let Some(bytes) = composer.current(path)? else {
+            // Never over a file that is there.
+            return match self.blobs.contains_key(path) && !composer.gone.contains(path) {
+                true => Err(format!("{path} was not read; it is planned again")),
+                false => Ok(text.to_vec()),
+            };
+        };
         let file = ManifestFile::read(path.clone(), bytes, &self.caps());
         if hides_something(&file) || manifest::is_json(path) {
             return Err(format!("{path} cannot take another manifest; give the rule another `path`"));
@@ -56,7 +66,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         path: &RepoPath,
         object: &Value,
     ) -> Result<Vec<u8>, String> {
-        if let Some(bytes) = composer.current(path) {
+        if let Some(bytes) = composer.current(path)? {
             let file = ManifestFile::read(path.clone(), bytes, &self.caps());
             let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
             let is_own = |other: &ObjectId| {
@@ -78,7 +88,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         listing: Listing,
         file: &RepoPath,
     ) -> Result<Vec<u8>, String> {
-        let bytes = composer.current(by).ok_or_else(|| format!("{by} is gone; it is planned again"))?;
+        let bytes = composer.current(by)?.ok_or_else(|| format!("{by} is gone; it is planned again"))?;
         manifest::list(bytes, by, listing, file).map_err(|error| format!("{by} cannot list {file}: {error}"))
     }
 
@@ -99,7 +109,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             folder = at.parent();
         }
         let blobs = self.blobs.range::<RepoPath, _>(path..).map(|(path, _)| path);
-        let written = composer.files.from(path);
+        let written = composer.files.paths_from(path);
         first_below(path, blobs).or_else(|| first_below(path, written)).cloned()
     }
 

@@ -31,7 +31,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         change.rule = rule;
         match (action, &observed.manifest) {
             (Action::Edit { wanted, changed, rule }, Some((place, bytes, before))) => {
-                let bytes = composer.current(&place.path).unwrap_or(bytes);
+                let bytes = composer.current(&place.path)?.unwrap_or(bytes);
                 let view = observed.schema.view_of(before);
                 let edited = manifest::edit(bytes, place, wanted, view).map_err(|refusal| refusal.to_string())?;
                 if edited.bytes == *bytes {
@@ -44,7 +44,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
                 composer.files.insert(place.path.clone(), edited.bytes);
             }
             (Action::EditPatch { place, wanted, changed, rule }, _) => {
-                let bytes = composer.current(&place.path).or_else(|| observed.texts.get(&place.path));
+                let bytes = composer.current(&place.path)?.or_else(|| observed.texts.get(&place.path));
                 let bytes = bytes.ok_or_else(|| format!("{place} was not read; it is planned again"))?;
                 let view = observed.schema.view_of(wanted);
                 let edited = manifest::edit(bytes, place, wanted, view).map_err(|refusal| refusal.to_string())?;
@@ -62,7 +62,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             (Action::Write { object, path, rule }, None) => {
                 let (path, text) = self.new_text(composer, id, object, path, observed)?;
-                let is_new = composer.current(&path).is_none();
+                let is_new = composer.current(&path)?.is_none();
                 if let Some(by) = self.index.listing_beside(&path).filter(|_| is_new) {
                     let list = self.listed(composer, by, Listing::Resources, &path)?;
                     composer.files.insert(by.clone(), list);
@@ -85,14 +85,14 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             }
             (Action::ListPatch { patch, kustomization, .. }, _) => {
                 let list = self.listed(composer, kustomization, Listing::Patches, patch)?;
-                if composer.current(kustomization) == Some(&list) {
+                if composer.current(kustomization)? == Some(&list) {
                     return Ok(());
                 }
                 change.place = Some(Place::new(kustomization.as_str(), None));
                 composer.files.insert(kustomization.clone(), list);
             }
             (Action::Set { path, values, changed, .. }, _) => {
-                let there = composer.current(path).or_else(|| observed.texts.get(path));
+                let there = composer.current(path)?.or_else(|| observed.texts.get(path));
                 if there.is_none()
                     && let Some(other) = self.in_the_way(composer, path)
                 {

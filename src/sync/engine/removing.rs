@@ -11,6 +11,7 @@ use crate::repository::{BlobId, Remote, RepositoryError};
 
 use super::super::clock::Clock;
 use super::super::plan::RuleIndex;
+use super::super::queue::backoff;
 use super::super::told::Told;
 use super::compose::{Composer, shown};
 use super::git_side::Git;
@@ -71,8 +72,12 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         match files {
             Ok(files) => paths.into_iter().zip(files).for_each(|(path, bytes)| composer.files.insert(path, bytes)),
             Err(error) => {
-                tracing::warn!(%error, "cannot read again what a commit is to hold; it is made anew");
-                composer.outdated = true;
+                let ids = std::mem::take(&mut composer.ids);
+                self.git = Git::Idle;
+                let (clock, failures) = (self.clock.clone(), self.batch.failures + 1);
+                let pause = backoff(failures, |bound| clock.jitter(bound));
+                self.batch.put_back(ids, clock.now(), pause);
+                return self.standings.remote_failed(error.to_string());
             }
         }
         self.continue_composing();
@@ -80,7 +85,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     fn remove(&self, composer: &mut Composer, removal: &Removal, rule: RuleIndex) -> Result<(), String> {
         let Removal { id, place, bytes } = removal;
-        let bytes = composer.files.bytes(&place.path).unwrap_or(bytes).clone();
+        let bytes = composer.current(&place.path)?.unwrap_or(bytes).clone();
         // A place is only a number: what stands there must still be the object that goes.
         let there = manifest::read(&bytes, place).map_err(|refusal| refusal.to_string())?;
         if ObjectId::of(&there).is_none_or(|there| (there.group_kind(), there.name()) != (id.group_kind(), id.name())) {
@@ -91,7 +96,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             Some(rest) => composer.files.insert(place.path.clone(), rest),
             None => {
                 if let Some(by) = self.index.listing_beside(&place.path)
-                    && let Some(bytes) = composer.current(by)
+                    && let Some(bytes) = composer.current(by)?
                 {
                     let rest = manifest::unlist(bytes, by, Listing::Resources, &place.path);
                     let rest = rest.map_err(|error| format!("{by} lists it and can't be edited: {error}"))?;
