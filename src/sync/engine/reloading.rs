@@ -10,6 +10,7 @@ use crate::repository::Remote;
 use crate::rules::Rules;
 
 use super::super::clock::Clock;
+use super::super::live::Watched;
 use super::super::reload::Reload;
 use super::Engine;
 use super::cluster_side::is_container;
@@ -29,11 +30,16 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         open.extend(
             self.fights.all_held(self.clock.now()).chain(self.withheld.keys()).chain(self.doomed.keys()).cloned(),
         );
-        open.extend(self.flights.keys().cloned());
+        open.extend(self.order.take_unlisted());
+        // What is in the air was decided by the rules before.
+        self.flights.values_mut().for_each(|again| *again = true);
         self.fights.clear();
         self.withheld.clear();
         self.standings.clear();
-        self.reread(|kind| reload.touches(kind));
+        // A reload also asks once more for what could not be watched: rights may have changed with the rules.
+        let unwatched = self.live.kinds().filter(|(_, watched)| matches!(watched, Watched::Unwatched(_)));
+        let unwatched: BTreeSet<GroupKind> = unwatched.map(|(kind, _)| kind.clone()).collect();
+        self.reread(|kind| reload.touches(kind) || unwatched.contains(kind));
         self.queue.extend(open);
     }
 
