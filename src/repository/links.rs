@@ -21,8 +21,8 @@ impl Pack {
         self.ids.binary_search(&id).is_ok()
     }
 
-    /// Takes it over. Packs never change, and this one stays here when it is removed there. Fails from one file system to
-    /// another, among others.
+    /// Takes it over. Packs never change, and this one stays here when it is removed there; until we are gone it takes up
+    /// space there too. Fails from one file system to another, among others.
     pub fn link(&self, git: &git2::Repository) -> io::Result<()> {
         let name = self.index.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let index = git.path().join("objects/pack").join(name);

@@ -229,10 +229,11 @@ impl Inner {
     }
 }
 
-/// Opens both handles anew. Neither opens a pack before it is asked for an object.
+/// Opens both handles anew. Neither opens a pack before it is asked for an object. Where a shallow history ends is known only
+/// to a handle that was opened with `open`; a push that does not know looks for what is before it.
 fn reopen(network: &mut git2::Repository, objects: &mut git2::Repository) {
     let path = network.path().to_owned();
-    let opened = (git2::Repository::open_bare(&path), git2::Repository::open_bare(&path));
+    let opened = (git2::Repository::open(&path), git2::Repository::open_bare(&path));
     if let (Ok(for_network), Ok(for_objects)) = opened {
         *network = for_network;
         *objects = for_objects;

@@ -96,9 +96,10 @@ async fn a_server_that_forgets_its_past_again_and_again_loses_no_event() {
     ferry.ready().await;
     until_applied(&world, "a").await;
     for round in 0..4 {
+        // From now on it sees nothing: what is listed now is at least as new as all that it knows.
+        proxy.set(Weather::Refuses);
         let list = format!("/api/v1/namespaces/{}/configmaps", world.namespace);
         let list = world.kubectl.call(Method::GET, &list, None).await.unwrap();
-        proxy.set(Weather::Refuses);
         let value = format!("round-{round}");
         edit_live(&world, "live", &value).await;
         edit_live(&world, "declared", "drift").await;

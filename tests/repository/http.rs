@@ -49,6 +49,23 @@ async fn a_token_lets_us_in_and_may_be_replaced() {
 
 #[tokio::test]
 #[cfg_attr(not(git_http), ignore = "needs git with its http-backend: install git")]
+async fn a_shallow_clone_that_was_read_whole_pushes_without_the_history_before_it() {
+    let repo = BareRepo::with(&[("a.yaml", "1")]);
+    repo.write("second", &[("a.yaml", "2")]);
+    let server = GitHttp::with_login(&repo, "x-access-token", TOKEN);
+    let (_dir, token) = secret(TOKEN);
+    let mut settings = settings(&server.url(""));
+    settings.credentials.token = token;
+    let repository = open(settings);
+    let tip = within(repository.fetch()).await.unwrap();
+    assert_eq!(texts(&repository, None, tip).await, ["a.yaml=2"]);
+    let made = commit(&repository, tip, &[("a.yaml", Some("3"))]).await.unwrap();
+    within(repository.push(made)).await.unwrap();
+    assert_eq!(repo.log("main").len(), 3);
+}
+
+#[tokio::test]
+#[cfg_attr(not(git_http), ignore = "needs git with its http-backend: install git")]
 async fn a_user_and_password_let_us_in() {
     let repo = BareRepo::with(&[("a.yaml", "1")]);
     let server = GitHttp::with_login(&repo, "ada", "p@ss:w/rd");
