@@ -73,7 +73,8 @@ impl Rules {
         self.matching(candidate).find(|rule| rule.decides_existence())
     }
 
-    /// Everything beside the rules that says what is done, not when. Only compared, never read.
+    /// What holds for every rule and changes what is done, not only when. Another repository is not among it: that begins
+    /// anew. Only compared, never read.
     pub fn planning_text(&self) -> String {
         let Self { branch, git_path, delete_delay, limits, .. } = self;
         format!("{branch:?} {git_path:?} {delete_delay:?} {limits:?}")
@@ -133,7 +134,8 @@ impl Rule {
         format!("{sync_to:?} {suspend} {format:?} {fields:?} {selection:?}\n")
     }
 
-    /// Everything that the rule says, wherever it stands. Another text means another rule; only compared, never read.
+    /// Everything that the rule says, wherever it stands: `Debug` of its parts shows what they were made from. Another text
+    /// means another rule; only compared, never read.
     pub fn text(&self) -> String {
         format!("{:?}", Self { index: 0, mark: Mark::default(), ..self.clone() })
     }
