@@ -49,7 +49,7 @@ pub(super) struct Composer {
     pub(super) gone: BTreeSet<RepoPath>,
     committed: Vec<Committed>,
     /// Set when the rules changed meanwhile: what is composed is thrown away and begun anew.
-    pub(super) outdated: bool,
+    outdated: bool,
     /// Whether files that were stored are being read again.
     pub(super) is_rereading: bool,
 }

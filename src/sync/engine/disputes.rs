@@ -18,6 +18,7 @@ use super::super::holds::SavedHolds;
 use super::super::observe::Observed;
 use super::super::pasts::Pasts;
 use super::super::plan::{Action, Plan};
+use super::super::reload::Reload;
 use super::super::state::{self, Release};
 use super::super::three_way;
 use super::Engine;
@@ -44,7 +45,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
 
     /// The rules changed: where others may select an object now, nobody has compared all the fields that they are about, and
     /// a difference there says nothing of who made it.
-    pub(super) fn doubt_pasts(&mut self, before: &Rules) {
+    pub(super) fn doubt_pasts(&mut self, before: &Rules, reload: &Reload) {
         let texts = |rules: &Rules| rules.rules.iter().map(Rule::selection_text).collect::<Vec<String>>();
         let (then, now) = (texts(before), texts(&self.rules));
         let is_other = |id: &&ObjectId| {
@@ -55,7 +56,8 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
             };
             selecting(&before.rules, &then) != selecting(&self.rules.rules, &now)
         };
-        let known: BTreeSet<&ObjectId> = self.bases.ids().chain(self.pasts.ids()).collect();
+        let known = self.bases.ids().chain(self.pasts.ids()).filter(|id| reload.touches(id.group_kind()));
+        let known: BTreeSet<&ObjectId> = known.collect();
         let doubtful: Vec<ObjectId> = known.into_iter().filter(is_other).cloned().collect();
         for id in doubtful {
             self.bases.doubt(&id);

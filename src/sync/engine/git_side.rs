@@ -322,7 +322,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     }
 
     /// Everything that did not arrive waits again, and is planned anew on the head that is fetched first.
-    fn not_pushed(&mut self, error: &PushError, sent: Sent) {
+    pub(super) fn not_pushed(&mut self, error: &PushError, sent: Sent) {
         let clock = self.clock.clone();
         let now = clock.now();
         let raced = matches!(error, PushError::Raced);

@@ -21,7 +21,7 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
         let before = std::mem::replace(&mut self.rules, rules);
         let reload = Reload::between(&before, &self.rules, &self.kinds);
-        self.doubt_pasts(&before);
+        self.doubt_pasts(&before, &reload);
         self.set_patch_paths();
         self.outdate_composing();
         self.bases.renumber(&reload);

@@ -11,10 +11,9 @@ use crate::repository::{BlobId, Remote, RepositoryError};
 
 use super::super::clock::Clock;
 use super::super::plan::RuleIndex;
-use super::super::queue::backoff;
 use super::super::told::Told;
 use super::compose::{Composer, shown};
-use super::git_side::Git;
+use super::git_side::{Git, Sent};
 use super::{Done, Engine};
 
 /// A document to remove.
@@ -72,12 +71,9 @@ impl<C: Cluster, R: Remote, K: Clock> Engine<C, R, K> {
         match files {
             Ok(files) => paths.into_iter().zip(files).for_each(|(path, bytes)| composer.files.insert(path, bytes)),
             Err(error) => {
-                let ids = std::mem::take(&mut composer.ids);
+                let sent = Sent { ids: std::mem::take(&mut composer.ids), ..Sent::default() };
                 self.git = Git::Idle;
-                let (clock, failures) = (self.clock.clone(), self.batch.failures + 1);
-                let pause = backoff(failures, |bound| clock.jitter(bound));
-                self.batch.put_back(ids, clock.now(), pause);
-                return self.standings.remote_failed(error.to_string());
+                return self.not_pushed(&error.into(), sent);
             }
         }
         self.continue_composing();
